@@ -1,0 +1,135 @@
+"""What one action does to one resource on its host, around the driver: written down before, observed and settled after."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from reconciler.engine.hosts import Hosts
+from reconciler.engine.pipeline import Prepared
+from reconciler.errors import ConnectionLostError, HostError
+from reconciler.host.drivers import DRIVERS, Step, settle
+from reconciler.host.inventory import Inventory
+from reconciler.host.observe import observe_one
+from reconciler.kinds import KINDS
+from reconciler.model.event import ActionProgress, Event, Notice
+from reconciler.model.plan import Action, ResourcePlan, Verb
+from reconciler.model.resource import ResourceId
+from reconciler.model.state import HostState, Mark, Observed
+from reconciler.planning.verify import Work, verify
+from reconciler.xmltree.document import parse
+
+DEFINING = frozenset({Verb.DEFINE, Verb.CREATE, Verb.RESIZE})
+WRITTEN_ONLY = frozenset({Verb.RECORD, Verb.FORGET, Verb.ADOPT})  # verbs for which a kind needs no driver
+ATTEMPTS = 3
+
+
+class Resources:
+    """The resources of a plan on their open hosts. Safe to use from several threads, one action of a resource at a time."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        hosts: Hosts,
+        emit: Callable[[Event], None],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._prepared, self._hosts, self._emit = prepared, hosts, emit
+        self._clock, self._sleep = clock, sleep
+        self._plans: dict[ResourceId, ResourcePlan] = {plan.id: plan for plan in prepared.plan.resources}
+        self._states: dict[str, HostState] = {state.facts.name: state for state in prepared.states}
+        self._verbs: dict[ResourceId, set[Verb]] = {}
+        self._guard = threading.Lock()
+        touched = {action.resource.host for action in prepared.plan.runnable}
+        self._inventories = {name: Inventory.open(hosts.sessions[name], prepared.project.name) for name in touched}
+
+    def announce(self) -> None:
+        """Write down, before the first call, everything that is about to be made: so that nothing half-made is ever lost."""
+        new: dict[str, list[Mark]] = {}
+        for action in self._prepared.plan.runnable:
+            id_, plan = action.resource, self._plans[action.resource]
+            if self.mark(id_) is None and plan.desired is not None:
+                adopting = bool(plan.uuid)
+                mark = Mark(self._prepared.project.name, id_, plan.uuid or _uuid(plan), pending=not adopting)
+                new.setdefault(id_.host, []).append(mark)
+        for host, marks in new.items():
+            self._inventories[host].write(marks)
+
+    def mark(self, id_: ResourceId) -> Mark | None:
+        """What was written down of the resource when the plan was made."""
+        state = self._states[id_.host]
+        seen = state.resources.get(id_)
+        return (seen.mark if seen is not None else None) or state.inventory.get(id_)
+
+    def act(self, action: Action) -> None:
+        """Run one action by its kind's driver; when the connection breaks, open it again and repeat what is not done yet."""
+        with self._guard:
+            self._verbs.setdefault(action.resource, set()).add(action.verb)
+        driver = DRIVERS[action.resource.kind].get(action.verb)
+        if driver is None:
+            if action.verb not in WRITTEN_ONLY:
+                message = f"{action.resource.kind} has no {action.verb.value}"
+                raise HostError(message)
+            return
+        session = self._hosts.sessions[action.resource.host]
+        mark = self.mark(action.resource)
+        step = Step(
+            session=session,
+            project=self._prepared.project.name,
+            action=action,
+            plan=self._plans[action.resource],
+            intent=mark.xml if mark is not None and not mark.pending else "",
+            report=lambda text, fraction: self._emit(ActionProgress(action, text, fraction)),
+            clock=self._clock,
+            sleep=self._sleep,
+            record=lambda new: self._inventories[action.resource.host].write([new]),
+        )
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                driver(step)
+            except ConnectionLostError as error:
+                if attempt == ATTEMPTS:
+                    raise
+                self._emit(Notice(action.resource.host, f"{error.summary}; connecting again"))
+                session.reconnect()
+            else:
+                return
+
+    def verify(self, id_: ResourceId) -> tuple[str, ...]:
+        """Observe a resource again, write down what is known of it now, and return the paths that still differ."""
+        session, inventory = self._hosts.sessions[id_.host], self._inventories[id_.host]
+        plan, verbs = self._plans[id_], self._verbs[id_]
+        observed = self._observe(id_)
+        if plan.desired is None:
+            gone = Verb.FORGET in verbs or observed is None
+            if gone:
+                inventory.forget([id_])
+            return () if gone else ("state",)
+        before = self.mark(id_)
+        work = Work(bool(verbs & DEFINING), self._withheld(id_), before)
+        verdict = verify(self._prepared.project, plan.desired, observed, self._states[id_.host].facts.machines, work)
+        if verdict.mark is not None:
+            inventory.write([settle(session, verdict.mark)])
+        elif not verdict.leftover:
+            inventory.forget([id_])
+        return verdict.leftover
+
+    def _observe(self, id_: ResourceId) -> Observed | None:
+        session = self._hosts.sessions[id_.host]
+        try:
+            return observe_one(session, self._prepared.project.name, id_, self._plans[id_].uuid)
+        except ConnectionLostError:
+            session.reconnect()
+            return observe_one(session, self._prepared.project.name, id_, self._plans[id_].uuid)
+
+    def _withheld(self, id_: ResourceId) -> Collection[str]:
+        return {path for action in self._prepared.plan.blocked if action.resource == id_ for path in action.paths}
+
+
+def _uuid(plan: ResourcePlan) -> str:
+    """The UUID that the object will have; of a volume nothing is known before."""
+    if plan.desired is None or not KINDS[plan.id.kind].has_uuid:
+        return ""
+    return parse(plan.desired.xml).findtext("uuid") or ""

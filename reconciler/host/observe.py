@@ -1,0 +1,69 @@
+"""One pass of bulk reads over a host: everything it has, and whose it is. It changes no definition, no state and no mark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from reconciler.host.inventory import Survey, survey
+from reconciler.host.ownership import claim
+from reconciler.host.reading import domain, network, storage
+from reconciler.host.session import Session
+from reconciler.model.resource import ResourceId
+from reconciler.model.state import HostState, Mark, Observed
+
+READ_ALL: tuple[Callable[[Session], list[Observed]], ...] = (storage.read_all, network.read_all, domain.read_all)
+
+READ_ONE: Mapping[str, Callable[[Session, ResourceId, str], Observed | None]] = {
+    domain.KIND: domain.read_one,
+    network.KIND: network.read_one,
+    storage.POOL: storage.read_pool,
+    storage.VOLUME: storage.read_volume,
+}
+
+
+def observe(session: Session, project: str) -> HostState:
+    """All objects of the host, with `project`'s marks on those that are its own.
+
+    Active pools of files are refreshed once. Raises HostError: what cannot be read is never taken for absent.
+    """
+    found = survey(session)
+    found.check(project)
+    return state_of(session, project, found)
+
+
+def state_of(session: Session, project: str, found: Survey) -> HostState:
+    """The same with the inventories as they were read before; `found` may lack what could not be read."""
+    resources: dict[ResourceId, Observed] = {}
+    foreign: dict[ResourceId, str] = {}
+    inventory: dict[ResourceId, Mark] = dict(found.marks.get(project, {}))
+    for read in READ_ALL:
+        for observed in read(session):
+            claimed = claim(observed, project, found)
+            resources[observed.id] = claimed.observed
+            if claimed.foreign:
+                foreign[observed.id] = claimed.foreign
+            if claimed.observed.mark is not None:
+                inventory[claimed.observed.mark.id] = claimed.observed.mark
+    return HostState(facts=session.facts, resources=resources, inventory=inventory, foreign_marks=foreign)
+
+
+def observe_one(
+    session: Session,
+    project: str,
+    identity: ResourceId,
+    uuid: str,
+    *,
+    mark: Mark | None = None,
+) -> Observed | None:
+    """One object as it is now: that of `uuid` (not for volumes), else the one of that name; None if there is neither.
+
+    `mark` is the inventory's entry for it if the caller has it at hand; otherwise the inventories are read for it.
+    """
+    observed = READ_ONE[identity.kind](session, identity, uuid)
+    if observed is None:
+        return None
+    if mark is not None:
+        return claim(observed, project, Survey({project: {mark.id: mark}})).observed
+    found = survey(session)
+    found.check(project)
+    return claim(observed, project, found).observed

@@ -1,0 +1,99 @@
+"""The vocabulary in which each libvirt kind is described: tables of data, no effects, no branches on a kind's name.
+
+Paths are those of the canonical mapping (see xmltree.canonical): element names below the root joined by ``/``, repeated
+elements with their key in brackets, attributes with ``@``: ``devices/disk[vda]/driver/@cache``. A pattern is such a path in
+which ``*`` stands for any part of one step and a final ``/**`` for everything below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reconciler.model.difference import Impact
+from reconciler.model.plan import Verb
+from reconciler.xmltree.rules import Key, Rules
+
+__all__ = ["Key", "Kind", "Lifecycle", "Reference", "Rules", "Transition", "Way"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step of a lifecycle. `cost` chooses between paths of equal impact. `only` limits it to persistent or transient objects."""
+
+    verb: Verb
+    source: str
+    target: str
+    impact: Impact = Impact.NONE
+    cost: int = 1
+    only: Literal["persistent", "transient", ""] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The states of a kind and the steps between them. `absent` is the state of what does not exist.
+
+    `active` are the states in which a live definition exists.
+    """
+
+    states: tuple[str, ...]
+    absent: str
+    active: frozenset[str]
+    transitions: tuple[Transition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How differences at `pattern` are repaired, and what that does to an active object.
+
+    The first way of a kind whose pattern matches counts. `verb` repairs it in the definition; `impact` is what bringing it into
+    effect does to an active object (to an inactive one: nothing). `refusal` says why there is no way at all; `grows_only` that
+    an amount may become larger only, and why.
+    """
+
+    pattern: str
+    verb: Verb
+    impact: Impact
+    refusal: str = ""
+    grows_only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where the XML names another resource: `path` is an ElementPath below the root whose element carries the names.
+
+    `name` and `pool` are attributes of that element; an empty `name` means its text. With `by_path` the value is a file's path:
+    the volume with that path is meant.
+    """
+
+    kind: str
+    path: str
+    name: str
+    pool: str = ""
+    by_path: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """All that the rest of Vireo needs to know of one libvirt kind.
+
+    `root` is the XML's root element, `rng` the libvirt schema file that checks it. `marked` says that the mark lives in the
+    object's own XML as well as in the inventory. `remade` is the impact of making an object again that was there and is gone.
+    `restarts` says that an active object can be restarted so that its definition takes effect. `has_uuid` is false where libvirt
+    knows the object by a key that cannot be chosen. `held` says which verbs must not happen while another object uses this one:
+    any user, or only an active one.
+    """
+
+    name: str
+    root: str
+    rng: str
+    lifecycle: Lifecycle
+    rules: Rules
+    ways: tuple[Way, ...]
+    references: tuple[Reference, ...] = ()
+    marked: bool = False
+    has_uuid: bool = True
+    restarts: bool = False
+    remade: Impact = Impact.NONE
+    held: Mapping[Verb, Literal["any", "active"]] = field(default_factory=dict)

@@ -1,0 +1,77 @@
+"""What we know of virtual networks (virNetwork*)."""
+
+from __future__ import annotations
+
+from reconciler.kinds.kind import Key, Kind, Lifecycle, Rules, Transition, Way
+from reconciler.kinds.spellings import address, lower
+from reconciler.model.difference import Impact
+from reconciler.model.plan import Verb
+
+NETWORK = Kind(
+    name="Network",
+    root="network",
+    rng="network.rng",
+    lifecycle=Lifecycle(
+        states=("absent", "inactive", "active"),
+        absent="absent",
+        active=frozenset({"active"}),
+        transitions=(
+            Transition(Verb.DEFINE, "absent", "inactive"),
+            Transition(Verb.START, "inactive", "active"),
+            Transition(Verb.STOP, "active", "inactive", Impact.LIVE),
+            Transition(Verb.UNDEFINE, "inactive", "absent"),
+        ),
+    ),
+    rules=Rules(
+        keys={
+            "ip": Key(("@address",)),
+            "ip/dhcp/range": Key(("@start",)),
+            "ip/dhcp/host": Key(("@mac", "@id", "@name", "@ip")),
+            "dns/host": Key(("@ip",)),
+            "dns/host/hostname": Key(),
+            "dns/forwarder": Key(("@domain+@addr", "@addr", "@domain")),
+            "dns/txt": Key(("@name",)),
+            "dns/srv": Key(("@service+@protocol+@target", "@service+@protocol")),
+            "route": Key(("@address",)),
+            "portgroup": Key(("@name",)),
+            "forward/interface": Key(("@dev",)),
+            "vlan/tag": Key(("@id",)),
+            "portgroup/vlan/tag": Key(("@id",)),
+            "dnsmasq:options/dnsmasq:option": Key(("@value",)),
+        },
+        spellings={
+            "uuid": lower,
+            "mac/@address": lower,
+            "**/@mac": lower,
+            "ip/@address": address,
+            "ip/dhcp/range/@*": address,
+            "**/@ip": address,
+            "**/@gateway": address,
+        },
+        hidden=("@connections", "metadata/vireo:resource/**"),
+        complete=frozenset(
+            {
+                "ip",
+                "ip/dhcp/range",
+                "ip/dhcp/host",
+                "dns/host",
+                "dns/host/hostname",
+                "dns/forwarder",
+                "dns/txt",
+                "dns/srv",
+                "route",
+                "portgroup",
+                "forward/interface",
+                "vlan/tag",
+                "dnsmasq:options/dnsmasq:option",
+            }
+        ),
+        volatile=("forward/nat/**", "bridge/@macTableManager"),
+    ),
+    ways=(
+        Way("uuid", Verb.DEFINE, Impact.RECREATE, refusal="libvirt knows a network by its UUID: it cannot change"),
+        Way("**", Verb.DEFINE, Impact.RESTART),
+    ),
+    restarts=True,
+    held={Verb.STOP: "active", Verb.RESTART: "active", Verb.UNDEFINE: "any"},
+)

@@ -1,0 +1,45 @@
+"""What we know of storage volumes (virStorageVol*). libvirt knows a volume by its pool and name; its key is mostly its path."""
+
+from __future__ import annotations
+
+from reconciler.kinds.kind import Kind, Lifecycle, Reference, Rules, Transition, Way
+from reconciler.kinds.spellings import octal
+from reconciler.model.difference import Impact
+from reconciler.model.plan import Verb
+
+_ANEW = "libvirt cannot change it in place: the volume would have to be made anew, and its data would be lost"
+
+VOLUME = Kind(
+    name="Volume",
+    root="volume",
+    rng="storagevol.rng",
+    lifecycle=Lifecycle(
+        states=("absent", "present"),
+        absent="absent",
+        active=frozenset(),
+        transitions=(
+            Transition(Verb.CREATE, "absent", "present"),
+            Transition(Verb.DELETE, "present", "absent", Impact.DATA_LOSS),
+        ),
+    ),
+    rules=Rules(
+        quantities={"capacity": "bytes", "allocation": "bytes", "physical": "bytes"},
+        rounding={"capacity": 512},
+        spellings={"target/permissions/mode": octal},
+        hidden=("key", "physical", "source", "target/timestamps/**", "@type"),
+        create_only=("allocation", "target/path", "target/permissions/**", "target/clusterSize", "target/nocow", "target/features/**"),
+    ),
+    ways=(
+        Way(
+            "capacity",
+            Verb.RESIZE,
+            Impact.NONE,
+            grows_only="a volume is never made smaller: what a guest has at its end would be lost",
+        ),
+        Way("**", Verb.CREATE, Impact.DATA_LOSS, refusal=_ANEW),
+    ),
+    references=(Reference("Volume", "backingStore/path", name="", by_path=True),),
+    has_uuid=False,
+    remade=Impact.DATA_LOSS,
+    held={Verb.DELETE: "any"},
+)

@@ -1,0 +1,176 @@
+"""Desired, persistent and live, seen through the intent -> Differences. Only declared paths count.
+
+DeepDiff finds the differences between the canonical mappings; it is not reached where they are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from deepdiff import DeepDiff
+
+from reconciler.kinds.kind import Kind, Way
+from reconciler.model.difference import Cause, Difference, Impact
+from reconciler.model.state import Mark
+from reconciler.xmltree.canonical import Canonical, canonical, round_up
+from reconciler.xmltree.document import parse
+from reconciler.xmltree.paths import matches, rules_for, without_keys
+from reconciler.xmltree.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The documents that are compared, each settled; None where there is none."""
+
+    desired: str
+    intent: str | None
+    persistent: str | None
+    live: str | None
+
+
+def compare(kind: Kind, sides: Sides, mark: Mark | None) -> tuple[Difference, ...]:
+    """All differences, ordered by path. Without a persistent definition (a transient object) the live one takes its place."""
+    rules = kind.rules
+    desired = _declared(sides.desired, rules)
+    intent = _declared(sides.intent, rules) if sides.intent else None
+    live_map = canonical(parse(sides.live), rules) if sides.live else None
+    persistent_map = canonical(parse(sides.persistent), rules) if sides.persistent else (live_map or {})
+    scope = desired.keys() | (intent or {}).keys()
+    persistent = _project(persistent_map, scope, desired, rules)
+    live = None if live_map is None else _settled_live(_project(live_map, scope, desired, rules), persistent, rules)
+    waiting = [] if live is None else _differing(persistent, live)
+    _forgive(persistent, desired, intent, mark, rules)
+    found = {path: Cause.MANIFEST for path in _differing(desired, persistent)}
+    if intent is not None:
+        found = {path: Cause.MANIFEST if _moved(path, desired, intent) else Cause.DRIFT for path in found}
+    for path in waiting:
+        if not any(path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/") for other in tuple(found)):
+            found[path] = Cause.PENDING_RESTART
+    return tuple(_difference(kind, path, cause, (desired, persistent, live)) for path, cause in sorted(found.items()))
+
+
+def _difference(kind: Kind, path: str, cause: Cause, columns: tuple[Canonical, Canonical, Canonical | None]) -> Difference:
+    desired, persistent, live = columns
+    way = way_for(kind, path)
+    reached = live is None or _column(live, path) == _column(desired, path)
+    return Difference(
+        path=path,
+        desired=_column(desired, path),
+        persistent=_column(persistent, path),
+        live=None if live is None else _column(live, path),
+        cause=cause,
+        impact=impact_of(way, active=not reached),
+    )
+
+
+def way_for(kind: Kind, path: str) -> Way:
+    """How a difference at `path` is repaired: the first Way of the kind that covers it."""
+    plain = without_keys(path)
+    return next(way for way in kind.ways if matches(way.pattern, plain))
+
+
+def impact_of(way: Way, *, active: bool) -> Impact:
+    """What repairing by `way` does: to something that is not active nothing, unless it is refused at all."""
+    return way.impact if active or way.refusal else Impact.NONE
+
+
+def _declared(text: str, rules: Rules) -> Canonical:
+    mapping = canonical(parse(text), rules)
+    return {path: value for path, value in mapping.items() if not rules_for(rules, without_keys(path)).create_only}
+
+
+def _project(mapping: Canonical, scope: set[str], desired: Canonical, rules: Rules) -> Canonical:
+    """What of `mapping` is anybody's business: the declared paths, and entries of whole collections."""
+    out = {path: mapping[path] for path in scope if path in mapping}
+    declared = {without_keys(path) for path in desired if path.endswith("]")}
+    whole = rules.owned | (rules.complete & declared)
+    extra = tuple(path for path in mapping if path.endswith("]") and path not in out and without_keys(path) in whole)
+    for top in extra:
+        out |= {path: value for path, value in mapping.items() if path == top or path.startswith(f"{top}/")}
+    return out
+
+
+def _forgive(persistent: Canonical, desired: Canonical, intent: Canonical | None, mark: Mark | None, rules: Rules) -> None:
+    """Where libvirt gives nothing back, or gave back another form of what was declared, the intent speaks for the host."""
+    for path in desired:
+        if rules_for(rules, without_keys(path)).write_only and intent is not None and path in intent:
+            persistent[path] = intent[path]
+    if intent is None or mark is None:
+        return
+    for path, value in mark.normalised.items():
+        if path in desired and desired[path] == intent.get(path) and persistent.get(path) == value:
+            persistent[path] = desired[path]
+
+
+def _settled_live(live: Canonical, persistent: Canonical, rules: Rules) -> Canonical:
+    """`live` made to agree where a running object differs by its nature and not because of a change."""
+    out = dict(live)
+    for path, value in persistent.items():
+        about = rules_for(rules, without_keys(path))
+        if value in about.automatic:
+            parent = path.rpartition("/")[0] if path.endswith("/@mode") else path
+            out |= {p: v for p, v in persistent.items() if p == path or p.startswith(f"{parent}/")}
+        elif about.volatile or about.write_only or _rounded(value, about.live_rounding) == live.get(path):
+            out[path] = value
+    return {path: value for path, value in out.items() if path in persistent or not rules_for(rules, without_keys(path)).volatile}
+
+
+def _rounded(value: str, step: int) -> str:
+    return round_up(int(value), step) if step > 1 and value.isdigit() else value
+
+
+def _differing(one: Canonical, other: Canonical) -> list[str]:
+    """The paths at which two mappings differ; of an element that one side lacks, only its own path."""
+    if one == other:
+        return []
+    paths = {str(path[0]) for path in _changes(one, other)}
+    absent = {path for path in paths if (path in one) != (path in other)}
+    return sorted(path for path in paths if not any(parent in absent for parent in _parents(path)))
+
+
+def _changes(one: Canonical, other: Canonical) -> Iterator[list[object]]:
+    tree = DeepDiff(one, other, view="tree", threshold_to_diff_deeper=0)
+    for changes in tree.values():
+        for change in changes:
+            yield change.path(output_format="list")
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _moved(path: str, desired: Canonical, intent: Canonical) -> bool:
+    """Whether the manifest changed at or below `path` since it was applied."""
+    below = f"{path}/"
+    return {p: v for p, v in desired.items() if p == path or p.startswith(below)} != {
+        p: v for p, v in intent.items() if p == path or p.startswith(below)
+    }
+
+
+def _column(mapping: Canonical, path: str) -> str | None:
+    """A value for people: of an element without text, what stands in it."""
+    value = mapping.get(path)
+    if value is None or value:
+        return value
+    below = f"{path}/"
+    parts = [f"{p[len(below):].replace('/@', '.').lstrip('@')}={v}" for p, v in mapping.items() if p.startswith(below) and v]
+    return " ".join(parts) or "present"
+
+
+def normalisations(kind: Kind, desired: str, readback: str | None, withheld: Collection[str]) -> dict[str, str | None]:
+    """What libvirt made of declared paths in a definition that it has just taken: path -> the value there, None if dropped.
+
+    Paths at or below `withheld` ones are left out: they were not given to libvirt.
+    """
+    wanted = _declared(desired, kind.rules)
+    there = canonical(parse(readback), kind.rules) if readback else {}
+    return {
+        path: there.get(path)
+        for path, value in wanted.items()
+        if there.get(path) != value
+        and not rules_for(kind.rules, without_keys(path)).write_only
+        and not any(path == other or path.startswith(f"{other}/") for other in withheld)
+    }

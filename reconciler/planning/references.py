@@ -1,0 +1,61 @@
+"""Which other resources a document names, found by the kind's table of references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.kinds import KINDS
+from reconciler.kinds.kind import Kind
+from reconciler.model.resource import ResourceId
+from reconciler.model.state import HostState
+from reconciler.xmltree.document import Element, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Which volume a file's path belongs to, on one host."""
+
+    host: str
+    volumes: Mapping[str, ResourceId] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, state: HostState, declared: Mapping[str, ResourceId]) -> Places:
+        """All volumes that the host has (a volume's key is its path), and those that manifests declare by their future paths."""
+        observed = {seen.uuid: id_ for id_, seen in state.resources.items() if id_.pool and seen.uuid}
+        return cls(state.facts.name, {**declared, **observed})
+
+
+def references(kind: Kind, texts: Iterable[str | None], places: Places, me: ResourceId) -> frozenset[ResourceId]:
+    """The resources on the same host that the documents name, and the pools of the volumes among them, without `me`."""
+    found = {named for text in texts if text for named in _named(kind, parse(text), places)}
+    pools = {ResourceId("Pool", id_.pool, id_.host) for id_ in found if id_.pool}
+    return frozenset((found | pools) - {me})
+
+
+def needed(kind: Kind, texts: Iterable[str | None], places: Places, me: ResourceId) -> frozenset[ResourceId]:
+    """What must be there before `me` can be: what it names, and a volume's own pool."""
+    own = {ResourceId("Pool", me.pool, me.host)} if me.pool else set()
+    return references(kind, texts, places, me) | own
+
+
+def _named(kind: Kind, root: Element, places: Places) -> Iterator[ResourceId]:
+    for reference in kind.references:
+        for element in root.iterfind(reference.path):
+            value = element.get(reference.name) if reference.name else (element.text or "").strip()
+            if not value:
+                continue
+            if not reference.by_path:
+                pool = element.get(reference.pool) or "" if reference.pool else ""
+                yield ResourceId(reference.kind, value, places.host, pool)
+            elif value in places.volumes:
+                yield places.volumes[value]
+
+
+def users(state: HostState, places: Places) -> dict[ResourceId, frozenset[ResourceId]]:
+    """Who uses what on a host, foreign objects included: resource -> those that name it in their persistent or live definition."""
+    out: dict[ResourceId, set[ResourceId]] = {}
+    for id_, seen in state.resources.items():
+        for used in references(KINDS[id_.kind], (seen.persistent, seen.live), places, id_):
+            out.setdefault(used, set()).add(id_)
+    return {id_: frozenset(names) for id_, names in out.items()}

@@ -1,0 +1,71 @@
+"""What an apply left: the mark to write down for a resource that was observed again, and what still differs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.kinds import KINDS
+from reconciler.kinds.kind import Kind
+from reconciler.model.difference import Cause, Impact
+from reconciler.model.resource import Project
+from reconciler.model.state import Desired, Mark, Observed
+from reconciler.planning.compare import normalisations
+from reconciler.planning.decide import STATE, Subject, decide
+from reconciler.planning.identity import Settling, settle
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`mark` is what is now known of the resource, None if it is not there; `leftover` the paths that still differ."""
+
+    mark: Mark | None
+    leftover: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was done: `defined` if libvirt was given a definition, `withheld` the paths of blocked steps, `before` the old mark."""
+
+    defined: bool
+    withheld: Collection[str]
+    before: Mark | None
+
+
+def verify(project: Project, desired: Desired, observed: Observed | None, machines: Mapping[tuple[str, str], str], work: Work) -> Verdict:
+    """Compare what a resource should be now with what was observed of it after its last action.
+
+    What libvirt made of a definition that it has just taken is no difference, now or later: it is kept in the mark.
+    """
+    kind = KINDS[desired.id.kind]
+    if observed is None:
+        return Verdict(None, () if desired.state == kind.lifecycle.absent else (STATE,))
+    settling = Settling(project.name, desired.id, kind, machines, project.ignore)
+    host_xml = observed.persistent or observed.live
+    settled = replace(desired, xml=settle(desired.xml, (host_xml,), settling, derive=False))
+    known = work.before.normalised if work.before is not None else {}
+    mark = Mark(
+        project=project.name,
+        id=desired.id,
+        uuid=observed.uuid,
+        digest=desired.digest,
+        xml=work.before.xml if work.withheld and work.before is not None and work.before.xml else settled.xml,
+        state=desired.state,
+        autostart=desired.autostart,
+        options=desired.options,
+        normalised=normalisations(kind, settled.xml, host_xml, work.withheld) if work.defined else known,
+        protect=desired.protect,
+    )
+    leftover, waiting = _rest(kind, settled, replace(observed, mark=mark), mark, work.withheld)
+    if leftover or waiting or work.withheld:
+        mark = replace(mark, digest="")  # no fast path: the next plan must look, and say so
+    return Verdict(mark, leftover)
+
+
+def _rest(kind: Kind, desired: Desired, observed: Observed, mark: Mark, withheld: Collection[str]) -> tuple[tuple[str, ...], bool]:
+    """The paths that should not differ any more, and whether something waits for a restart."""
+    subject = Subject(kind, desired.id, desired, observed, mark, intent=desired.xml)
+    found = [d for d in decide(subject, desired).differences if d.path not in withheld]
+    made_for_good = observed.persistent is None
+    waiting = [d for d in found if d.cause is Cause.PENDING_RESTART or (made_for_good and d.impact is Impact.RESTART)]
+    return tuple(d.path for d in found if d not in waiting), bool(waiting)

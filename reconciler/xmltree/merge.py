@@ -1,0 +1,133 @@
+"""Merging documents by the same keys by which they are compared.
+
+`overlay` lays declared XML over rendered XML. `merge` makes what a redefinition hands to libvirt: the persistent definition,
+with what is declared set, what the intent declared and the manifest does not any more taken out, and all that libvirt generated
+or others added kept. Neither changes its arguments.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from reconciler.xmltree.document import Element, parse, serialize, tag
+from reconciler.xmltree.paths import children, join, matches_any, part_of, rules_for
+from reconciler.xmltree.rules import Rules
+
+
+def overlay(base: str, over: str, rules: Rules) -> str:
+    """`over` laid over `base`: its values win, its new elements are added. Raises XmlError where `over` cannot be read."""
+    root = parse(base)
+    _merge(root, parse(over), None, "", rules)
+    return serialize(root)
+
+
+def merge(desired: str, persistent: str | None, intent: str | None, rules: Rules) -> str:
+    """The document to define: `desired` over `persistent`, without what only `intent` declared.
+
+    Without a persistent definition it is `desired` itself. Entries of owned collections that nobody declared are taken out.
+    """
+    want = parse(desired)
+    if persistent is None:
+        return serialize(want)
+    root = parse(persistent)
+    before = parse(intent) if intent else None
+    if _rebuilt(root, want, rules):
+        _strip(root, want, rules)
+    _merge(root, want, before, "", rules, removing=True)
+    return serialize(root)
+
+
+def _rebuilt(root: Element, want: Element, rules: Rules) -> bool:
+    for path, family in rules.rebuilt_by.items():
+        old, new = part_of(root, path), part_of(want, path)
+        if old is not None and new is not None and family(old) != family(new):
+            return True
+    return False
+
+
+def _strip(root: Element, want: Element, rules: Rules) -> None:
+    """Take out what libvirt generated for a machine that the domain leaves, unless it is declared."""
+    declared = {step for parent in want.findall("devices") for step, _, _ in children(parent, "devices", rules)}
+    for element, path, step in list(_walk(root, "", rules)):
+        parent = element.getparent()
+        if parent is not None and matches_any(rules.generated, path) and step not in declared:
+            parent.remove(element)
+
+
+def _walk(element: Element, path: str, rules: Rules) -> list[tuple[Element, str, str]]:
+    out = []
+    for step, below, child in children(element, path, rules):
+        out.append((child, below, step))
+        out += _walk(child, below, rules)
+    return out
+
+
+def _merge(base: Element, want: Element, before: Element | None, path: str, rules: Rules, *, removing: bool = False) -> None:
+    placed = _placement(base, path, rules)
+    if _text_of(want) or (before is not None and _text_of(before) and not len(want)):
+        base.text = want.text
+    if rules_for(rules, path).unit is not None and "unit" not in want.attrib:
+        base.attrib.pop("unit", None)
+    for name in () if before is None else before.attrib:
+        if name not in want.attrib:
+            base.attrib.pop(name, None)
+    for name, value in want.attrib.items():
+        if rules_for(rules, join(path, f"@{name}")).unit is not None and "unit" not in want.attrib:
+            base.attrib.pop("unit", None)
+        base.set(name, value)
+    _merge_children(base, want, before, path, rules, removing=removing)
+    if placed and placed != _placement(base, path, rules) and want.find("address") is None:
+        for address in base.findall("address"):
+            base.remove(address)
+
+
+def _merge_children(base: Element, want: Element, before: Element | None, path: str, rules: Rules, *, removing: bool) -> None:
+    have = {step: child for step, _, child in children(base, path, rules)}
+    wanted = {step: child for step, _, child in children(want, path, rules)}
+    intended = {} if before is None else {step: child for step, _, child in children(before, path, rules)}
+    if removing:
+        for step, child in list(have.items()):
+            if step in wanted:
+                continue
+            below = join(path, step.split("[", 1)[0])
+            declared_some = any(w.tag == child.tag for w in wanted.values())
+            if step in intended or below in rules.owned or (below in rules.complete and declared_some):
+                base.remove(child)
+                del have[step]
+    for step, child in wanted.items():
+        below = join(path, step.split("[", 1)[0])
+        old = have.get(step)
+        variant = rules.variants.get(below)
+        if old is None:
+            _insert(base, deepcopy(child))
+        elif removing and variant and part_of(old, variant) != part_of(child, variant):
+            _replace(base, old, deepcopy(child), rules.placed_by.get(below, ()))
+        else:
+            _merge(old, child, intended.get(step), below, rules, removing=removing)
+
+
+def _replace(base: Element, old: Element, new: Element, placed_by: tuple[str, ...]) -> None:
+    """Put another variant of a device in its place; where it is plugged in, and its alias, stay."""
+    if all(part_of(old, source) == part_of(new, source) for source in placed_by):
+        for name in ("address", "alias"):
+            kept = old.find(name)
+            if kept is not None and new.find(name) is None:
+                new.append(deepcopy(kept))
+    base.replace(old, new)
+
+
+def _insert(base: Element, child: Element) -> None:
+    """Behind the last sibling of its name, else at the end: libvirt's schemas interleave, only equal names have an order."""
+    same = [sibling for sibling in base if tag(sibling) == tag(child)]
+    if same:
+        same[-1].addnext(child)
+    else:
+        base.append(child)
+
+
+def _text_of(element: Element) -> str:
+    return (element.text or "").strip()
+
+
+def _placement(element: Element, path: str, rules: Rules) -> tuple[str | None, ...]:
+    return tuple(part_of(element, source) for source in rules.placed_by.get(path, ()))

@@ -1,0 +1,63 @@
+"""What must be known of a kind's XML to compare and merge it, as data. The tables themselves are in kinds/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """How repeated elements of one name are told apart: the first of `sources` of which all parts are present.
+
+    A source is an attribute or a descendant's attribute or text (``target/@dev``, ``@type``), or several joined by ``+``.
+    A part ``@index=0`` has a value for when it is missing. Where no source is complete, the position among the siblings of that
+    name counts. `paired_by` is an attribute that must agree when an element without a complete key is paired with one that
+    libvirt has completed.
+    """
+
+    sources: tuple[str, ...] = ()
+    paired_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """How a kind's XML becomes a canonical mapping, and what of it is whose.
+
+    Paths and patterns here are without keys: ``devices/disk/driver/@cache``.
+    keys: element path -> Key, for elements that may stand several times.
+    quantities: path of an element or attribute that is an amount -> the unit it has when @unit is missing.
+    rounding: path pattern -> bytes to which libvirt rounds such an amount up.
+    live_rounding: the same for a running object.
+    spellings: path pattern -> function that brings equal spellings to one.
+    owned: element paths of whole collections: an entry that nobody declared is drift.
+    complete: the same, but only as soon as one entry is declared.
+    hidden: patterns that are never part of the mapping (our own mark, run-time numbers).
+    write_only: patterns that libvirt does not give back; they are compared with the intent instead of the host.
+    create_only: patterns that say how to make the object, and nothing about it later.
+    volatile: patterns for which live differing from persistent does not mean that a restart is pending.
+    automatic: pattern -> persistent values in whose place a running object has a value of its own choice.
+    variants: element path -> attribute that, when it changes, makes another thing of the element: it is replaced whole.
+    placed_by: element path -> sub-paths whose change moves the device: its generated <address> is dropped then.
+    rebuilt_by: path -> function to the part of the value whose change makes everything in `generated` void.
+    derived_mac: element path of devices whose missing MAC address is derived; derived_serial: of those whose serial is.
+    """
+
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    quantities: Mapping[str, str] = field(default_factory=dict)
+    rounding: Mapping[str, int] = field(default_factory=dict)
+    live_rounding: Mapping[str, int] = field(default_factory=dict)
+    spellings: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    owned: frozenset[str] = frozenset()
+    complete: frozenset[str] = frozenset()
+    hidden: tuple[str, ...] = ()
+    write_only: tuple[str, ...] = ()
+    create_only: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
+    automatic: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    variants: Mapping[str, str] = field(default_factory=dict)
+    placed_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rebuilt_by: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    generated: tuple[str, ...] = ()
+    derived_mac: str = ""
+    derived_serial: str = ""
