@@ -3,7 +3,8 @@
 #
 # Usage:  demo.sh up|down
 # "up" starts a private libvirt host and runs validate, plan, apply, plan again and status
-# of manifests/quickstart on it; "down" removes the guest and everything that "up" made.
+# of manifests/quickstart on it, and of manifests/quickstart-network where the connection
+# offers networks (qemu:///session does not); "down" removes the guest and everything that "up" made.
 # Both may be repeated. The machine's own libvirt daemon is never used, unless CONNECT=URI
 # in the environment names it (or another): then for "down", too.
 #   As root, or with sudo: a libvirtd in namespaces of its own, as in tests/lab.
@@ -14,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin # libvirtd is there, which is not on every user's path
 vireo=.venv/bin/vireo
-manifests=manifests/quickstart
+manifests=(manifests/quickstart manifests/quickstart-network)
 lab=$PWD/tests/lab
 dir=${VIREO_DEMO_DIR:-/tmp/vireo-demo-$(id -u)}
 session=$dir/session
@@ -89,10 +90,25 @@ session_down() {
         uri="qemu+unix:///session?socket=$session/run/libvirt/libvirt-sock"
         virsh -q -c "$uri" list --name | while read -r name; do [ -z "$name" ] || virsh -q -c "$uri" destroy "$name"; done
         kill "$pid"
-        for ((i = 0; i < 100; i++)); do session_pid >/dev/null || break; sleep 0.1; done
+        for ((i = 0; i < 100; i++)); do
+            session_pid >/dev/null || break
+            sleep 0.1
+        done
     fi
     rm -rf --one-file-system -- "${session:?}" "$dir/libvirtd.out"
     rmdir -- "$dir" 2>/dev/null || true
+}
+
+# What the connection can do: no networks in a session, and no right to the folder that the pool names.
+choose_manifests() {
+    case ${uri%%\?*} in */session) manifests=(manifests/quickstart) ;; esac
+    [ -e "$session" ] && [ -z "${CONNECT:-}" ] || return 0
+    mkdir -p "$session/quickstart"
+    for file in "${manifests[0]}"/*.yaml; do
+        sed "s|/var/lib/libvirt/images/|$session/images/|" "$file" >"$session/quickstart/${file##*/}"
+    done
+    manifests=("$session/quickstart")
+    echo "(its manifests are those of manifests/quickstart with the pool's folder below $session)"
 }
 
 up() {
@@ -103,28 +119,37 @@ up() {
         if with_lab; then lab_up; else session_up; fi
         say "A private libvirt host runs: $uri"
     fi
+    choose_manifests
     export VIREO_CONNECT=$uri
     echo "(below, VIREO_CONNECT is set to it)"
-    show "$vireo" validate "$manifests"
-    show "$vireo" plan "$manifests"
-    show "$vireo" apply --yes "$manifests"
-    show "$vireo" plan --detailed-exitcode "$manifests" || die "the second plan is not empty"
-    show "$vireo" status "$manifests"
+    show "$vireo" validate "${manifests[@]}"
+    show "$vireo" plan "${manifests[@]}"
+    show "$vireo" apply --yes "${manifests[@]}"
+    show "$vireo" plan --detailed-exitcode "${manifests[@]}" || die "the second plan is not empty"
+    show "$vireo" status "${manifests[@]}"
+    ! command -v virsh >/dev/null || show virsh -c "$uri" list --all
     local down="make demo-down"
     [ -z "${CONNECT:-}" ] || down="make demo-down CONNECT='$CONNECT'"
     cat <<EOT
 
-Look around:  virsh -c '$uri' list --all
-Try more:     export VIREO_CONNECT='$uri'
-              change $manifests, then: $vireo plan $manifests
-              virsh -c '$uri' destroy GUEST, then: $vireo drift $manifests
-End it:       $down
+Look around:
+  export VIREO_CONNECT='$uri'
+  virsh -c "\$VIREO_CONNECT" dumpxml hello
+  virsh -c "\$VIREO_CONNECT" destroy hello; $vireo drift ${manifests[*]}
+  $vireo apply ${manifests[*]}
+End it:
+  $down
 EOT
 }
 
 down() {
     if [ -n "${CONNECT:-}" ]; then
-        VIREO_CONNECT=$CONNECT show "$vireo" destroy --yes "$manifests"
+        uri=$CONNECT
+        choose_manifests
+        VIREO_CONNECT=$uri show "$vireo" destroy --yes "${manifests[@]}"
+    elif [ ! -e "$dir" ]; then
+        echo "There is no demo."
+        return
     elif with_lab; then
         "${sudo[@]}" "$lab/lab-down.sh" -p "$dir"
     else

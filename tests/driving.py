@@ -84,5 +84,6 @@ def domain_xml(name: str, uuid: str, kind: str = "qemu", inner: str = "", device
     """A small domain: no disk, so that it sits in its BIOS."""
     return (
         f"<domain type='{kind}'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>"
-        f"<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>{inner}<devices>{devices}</devices></domain>"
+        f"<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>{inner}"
+        f"<devices>{devices}</devices></domain>"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.cli.screen import Screen
@@ -20,7 +20,9 @@ def prepared(paths: Sequence[str], options: Options, screen: Screen) -> Iterator
     from reconciler.engine import pipeline
 
     manifests = pipeline.load(paths, options)
-    with pipeline.connected(manifests) as hosts:
+    with ExitStack() as stack:
+        with screen.busy("Connecting"):
+            hosts = stack.enter_context(pipeline.connected(manifests))
         with screen.busy("Comparing manifests and hosts"):
             ready = pipeline.prepare(manifests, hosts, options)
         yield ready, hosts

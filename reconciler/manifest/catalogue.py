@@ -47,7 +47,7 @@ class Catalogue:
         return _text(self._xml(identity), "target/path")
 
     def pool_type(self, pool: str) -> str | None:
-        """libvirt's type of `pool`."""
+        """The type of `pool`, in libvirt's words."""
         identity = ResourceId("Pool", pool, self.host)
         declared = self.declared.get(identity)
         if declared is not None:

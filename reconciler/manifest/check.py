@@ -1,4 +1,4 @@
-"""The JSON Schema validator of a kind, and the formats that Vireo adds. Says whether data fit; how to say why is sentence.py's."""
+"""The JSON Schema validator of a kind, and the formats that Vireo adds. Says whether data fit, not in which words."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _format(function: Callable[[str], object]) -> Callable[[object], bool]:
     return holds
 
 
-_Validator = extend(
+_Validator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {"pattern": _pattern},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),

@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.errors import Problem
 from reconciler.manifest import shape
 from reconciler.manifest.reader import dotted
-from reconciler.manifest.sentence import did_you_mean
+from reconciler.manifest.words import did_you_mean
 from reconciler.model.resource import Document, Location, Path, Resource, ResourceId
 
 _NAME: Path = ("metadata", "name")
@@ -31,7 +31,8 @@ def host_names(documents: Sequence[Document], problems: list[Problem]) -> None:
     for document in documents:
         name = document.data["metadata"]["name"]
         if name in seen:
-            problems.append(_at(document, _NAME, f'a second Host "{name}" (the first is at {seen[name]})', "give it another name"))
+            message = f'a second Host "{name}" (the first is at {seen[name]})'
+            problems.append(_at(document, _NAME, message, "give it another name"))
         seen.setdefault(name, document.locate(_NAME))
 
 

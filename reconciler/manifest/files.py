@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from reconciler.errors import Problem
 
@@ -28,11 +29,12 @@ def find(paths: Sequence[str], problems: list[Problem]) -> list[File]:
     found: dict[str, File] = {}
     for path in paths:
         name = display_name(path)
-        if os.path.isdir(path):
+        if Path(path).is_dir():
             files = list(_walk(path, problems))
             if not files:
-                problems.append(Problem(name, 1, 1, "", "no manifest in this folder", "manifests are files named *.yaml or *.yml"))
-        elif os.path.exists(path):
+                hint = "manifests are files named *.yaml or *.yml"
+                problems.append(Problem(name, 1, 1, "", "no manifest in this folder", hint))
+        elif Path(path).exists():
             files = [path]
         else:
             problems.append(Problem(name, 1, 1, "", "no such file or folder", "check the path"))
@@ -45,14 +47,11 @@ def find(paths: Sequence[str], problems: list[Problem]) -> list[File]:
 def read(file: File) -> str:
     """The text of `file`. Raises ProblemError with what is wrong: unreadable, larger than LIMIT, not UTF-8."""
     try:
-        size = os.stat(file.path).st_size
-        if size <= LIMIT:
-            with open(file.path, "rb") as stream:
-                data = stream.read(LIMIT + 1)
-            size = len(data)
+        with Path(file.path).open("rb") as stream:
+            data = stream.read(LIMIT + 1)
     except OSError as error:
         raise ProblemError(Problem(file.name, 1, 1, "", f"cannot be read: {error.strerror or error}")) from None
-    if size > LIMIT:
+    if len(data) > LIMIT:
         message = f"larger than {LIMIT // 1024 // 1024} MiB: not read"
         raise ProblemError(Problem(file.name, 1, 1, "", message, "is this a manifest? split it into several files"))
     try:
@@ -74,7 +73,7 @@ class ProblemError(Exception):
 
 def display_name(path: str) -> str:
     """`path` as it is shown: relative to the current directory if it lies below it, else as it was given."""
-    if os.path.isabs(path):
+    if Path(path).is_absolute():
         below = os.path.relpath(path)
         return path if below.startswith(os.pardir) else below
     return os.path.normpath(path)
@@ -82,7 +81,8 @@ def display_name(path: str) -> str:
 
 def absolute(path: str, manifest: str) -> str:
     """`path` as written in the file `manifest`: a relative one starts from that file's folder."""
-    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(manifest)), os.path.expanduser(path)))
+    folder = Path(os.path.abspath(manifest)).parent  # noqa: PTH100  symbolic links stay as they are named
+    return os.path.normpath(folder / path)
 
 
 def _walk(folder: str, problems: list[Problem]) -> Iterator[str]:
@@ -102,4 +102,4 @@ def _walk(folder: str, problems: list[Problem]) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield os.path.join(parent, name)
+                yield str(Path(parent, name))

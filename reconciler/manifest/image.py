@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from pathlib import Path
 
 _QCOW2 = b"QFI\xfb"
 _SIZE_AT = 24  # a qcow2 header has the virtual size here, 8 bytes, big endian
@@ -22,7 +23,7 @@ class ImageError(Exception):
 def virtual_size(path: str) -> int:
     """Bytes: those that a qcow2 header states, or else the file's own size. Raises ImageError."""
     try:
-        with open(path, "rb") as stream:
+        with Path(path).open("rb") as stream:
             header = stream.read(_SIZE_AT + 8)
             if header.startswith(_QCOW2) and len(header) == _SIZE_AT + 8:
                 return int(struct.unpack_from(">Q", header, _SIZE_AT)[0])

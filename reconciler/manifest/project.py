@@ -19,7 +19,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 def root_of(path: str) -> str:
     """The absolute folder of a project that is named by `path`: the folder itself, or the file's."""
-    whole = Path(os.path.abspath(path))
+    whole = Path(os.path.abspath(path))  # noqa: PTH100  symbolic links stay as they are named
     return str(whole if whole.is_dir() else whole.parent)
 
 
@@ -46,10 +46,11 @@ def settings(document: Document | None, root: str, problems: list[Problem]) -> P
     templates = spec.get("templates")
     if templates is not None:
         templates = absolute(templates, document.file)
-        if not os.path.isdir(templates):
+        if not Path(templates).is_dir():
             where = document.locate(("spec", "templates"))
             message = f"there is no folder {templates}"
-            problems.append(Problem(where.file, where.line, where.column, "spec.templates", message, "it starts from this manifest's folder"))
+            hint = "a relative path starts from this manifest's folder"
+            problems.append(Problem(where.file, where.line, where.column, "spec.templates", message, hint))
     prune = spec["prune"]
     switched = prune if isinstance(prune, bool) else prune["enabled"]
     return Project(

@@ -131,7 +131,7 @@ class _Builder:
         self._start = event
         self._root: Any = None
         self._stack: list[_Frame] = []
-        self._path: Path = ()
+        self._path: Path = ()  # what is being read
         self._positions: dict[Path, tuple[int, int]] = {}
         self._texts: dict[Path, int] = {}
         self._anchors: dict[str, tuple[Any, Path, list[Path]]] = {}
@@ -148,7 +148,9 @@ class _Builder:
     def _scalar(self, event: Any) -> None:
         text, style = event.value, event.style
         if event.tag is not None:
-            raise self._fail(event, f"the tag {event.tag} is not allowed", "write plain values; what shall be text goes in quotes")
+            raise self._fail(
+                event, f"the tag {event.tag} is not allowed", "write plain values; what shall be text goes in quotes"
+            )
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.wants_key:
             self._key(event, frame, text)
@@ -179,7 +181,7 @@ class _Builder:
         if text == _MERGE and not event.style:
             return
         at = self._at(event)
-        path = (*frame.path, text)
+        self._path = path = (*frame.path, text)
         if text in frame.keys:
             message = f'the key "{text}" is there twice (first on line {frame.keys[text]})'
             self._problems.append(Problem(self._file, *at, dotted(path), message, "keep one of them"))
@@ -242,8 +244,7 @@ class _Builder:
         elif type(frame.value) is list:
             path = (*frame.path, len(frame.value))
         else:
-            self._path = path = (*frame.path, str(frame.key))
-            return path
+            return (*frame.path, str(frame.key))
         self._positions[path] = self._at(event)
         self._path = path
         return path

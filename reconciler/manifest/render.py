@@ -43,7 +43,7 @@ def render(resource: Resource, project: Project, facts: HostFacts, catalogue: Ca
         state=state,
         autostart=autostart,
         options=options,
-        digest=_digest(xml, state, autostart, options),
+        digest=_digest({"xml": xml, "state": state, "autostart": autostart, "options": options}),
         source=resource.location,
         protect=resource.protect,
         adopt=resource.adopt,
@@ -91,11 +91,12 @@ def _overlaid(resource: Resource, kind: Kind, text: str) -> str:
     try:
         root = parse(text)
         if root.tag != kind.root:
-            raise XmlError(f"the root is <{root.tag}>, not <{kind.root}>", 1)  # noqa: EM102, TRY003, TRY301
+            raise XmlError(f"the root is <{root.tag}>, not <{kind.root}>", 1)  # noqa: TRY301
     except XmlError as error:
         where = resource.location
         message = f"the template of {resource.id} does not give its XML: {error.message} (line {error.line} of the output)"
-        problem = Problem(where.file, where.line, where.column, "", message, "look at the output of `vireo render`, then at the template")
+        hint = "templates/README.md says how templates are written"
+        problem = Problem(where.file, where.line, where.column, "", message, hint)
         raise InvalidManifestsError([problem]) from None
     base = serialize(_tidy(root))
     over = resource.spec.get("xml")
@@ -137,10 +138,10 @@ def _check(resource: Resource, kind: Kind, base: str, xml: str) -> None:
     if "xml" in resource.spec and not validate.problems(base, kind.rng):
         raise InvalidManifestsError([_overlay_problem(resource, message, 1, hint) for message in found])
     where = resource.location
-    raise InvalidManifestsError([Problem(where.file, where.line, where.column, str(resource.id), message, hint) for message in found])
+    path = str(resource.id)
+    raise InvalidManifestsError([Problem(where.file, where.line, where.column, path, message, hint) for message in found])
 
 
-def _digest(xml: str, state: str, autostart: bool | None, options: Mapping[str, Any]) -> str:
-    whole = {"xml": xml, "state": state, "autostart": autostart, "options": options}
+def _digest(whole: Mapping[str, Any]) -> str:
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,12 +6,12 @@ The straight line read -> check -> fill in defaults -> build -> check across. Ho
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import InvalidManifestsError, Problem, UsageError
-from reconciler.manifest import check, crosscheck, project, reader, sentence, shape
+from reconciler.manifest import check, crosscheck, project, reader, sentence, shape, words
+from reconciler.manifest.files import display_name
 from reconciler.model.resource import Document, HostSpec, ManifestSet, Resource, ResourceId
 
 API_VERSION = "vireo/v1"
@@ -22,7 +22,7 @@ def document(kind: str) -> dict[str, Any]:
     """The JSON Schema of a kind, self-contained. Raises UsageError for an unknown kind."""
     name = next((known for known in shape.kinds() if known.lower() == kind.lower()), None)
     if name is None:
-        hint = sentence.did_you_mean(kind, shape.kinds()) or f"kinds: {', '.join(shape.kinds())}"
+        hint = words.did_you_mean(kind, shape.kinds()) or f"kinds: {', '.join(shape.kinds())}"
         message = f'there is no kind "{kind}"'
         raise UsageError(message, hint=hint)
     return copy.deepcopy(shape.of(name).document)
@@ -39,7 +39,8 @@ def load(paths: Sequence[str], *, connect: str | None) -> ManifestSet:
     problems: list[Problem] = []
     documents = reader.read(paths, problems)
     if not documents and not problems:
-        problems.append(Problem(os.path.normpath(paths[0]), 1, 1, "", "no document in it", "a manifest begins with apiVersion and kind"))
+        message, hint = "no document in it", "a manifest begins with apiVersion and kind"
+        problems.append(Problem(display_name(paths[0]), 1, 1, "", message, hint))
     valid = [document for document in documents if _fits(document, problems)]
     projects = [document for document in valid if document.data["kind"] == "Project"]
     crosscheck.one_project(projects, problems)
@@ -89,7 +90,7 @@ def _misfits(document: Document) -> list[Problem]:
     if not isinstance(kind, str) or kind not in shape.kinds():
         at = document.locate(("kind",))
         said = "is missing" if kind is None else f'"{kind}" is not a kind'
-        hint = sentence.did_you_mean(str(kind), shape.kinds()) or f"one of: {', '.join(shape.kinds())}"
+        hint = words.did_you_mean(str(kind), shape.kinds()) or f"one of: {', '.join(shape.kinds())}"
         return [Problem(at.file, at.line, at.column, "kind", said, hint)]
     return sentence.problems(document, shape.of(kind), check.errors(kind, data))
 

@@ -227,7 +227,7 @@ class Shape:
             parts += schema.get(word, ())
         parts += schema.get("properties", {}).values()
         parts += [schema[word] for word in ("items", "additionalProperties") if isinstance(schema.get(word), dict)]
-        tells = tells or any([self._tells(part) for part in parts])
+        tells = tells or any(self._tells(part) for part in parts)
         self._telling[id(schema)] = tells
         return tells
 

@@ -9,6 +9,7 @@ from reconciler.manifest.scalar import UNPRINTABLE
 
 # (part of libyaml's message, another part of it, what we say, what to do)
 _SENTENCES = (
+    ("tab character", "", "a tab cannot indent YAML", "indent with spaces"),
     ("cannot start any token", "\\t", "a tab cannot indent YAML", "indent with spaces"),
     ("cannot start any token", "", "a text cannot begin with this character", "put the text in quotes"),
     ("mapping values are not allowed", "", "a ':' where none can stand", "check the indentation, or put the text in quotes"),

@@ -34,7 +34,7 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """``obj.attribute`` in a template."""
-        if isinstance(obj, Mapping):
+        if type(obj) is dict:
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
@@ -68,12 +68,12 @@ def attrs(fields: Mapping[str, Any] | None = None, /, **more: Any) -> Markup:
             raise jinja2.TemplateRuntimeError(message)
         text = _yesno(value) if isinstance(value, bool) else value
         out.append(f'{name}="{_escape(str(text))}"')
-    return Markup("".join(f" {part}" for part in out))
+    return Markup("".join(f" {part}" for part in out))  # noqa: S704  names checked, values escaped above
 
 
 def _finalize(value: Any) -> Any:
     """What a ``{{ }}`` writes: text comes out as itself, and what is not text but a question is refused."""
-    if value is None or isinstance(value, bool | Mapping | list):
+    if value is None or isinstance(value, bool | dict | list):
         message = f"a {type(value).__name__} cannot be written as text (yes or no: use |yesno or |onoff)"
         raise jinja2.TemplateRuntimeError(message)
     if isinstance(value, str) and not isinstance(value, Markup):
@@ -105,12 +105,12 @@ def _seconds(value: Any) -> Any:
 
 
 def _yesno(value: Any) -> Any:
-    """true is written yes, false is written no."""
+    """``yes`` for true, ``no`` for false."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _onoff(value: Any) -> Any:
-    """true is written on, false is written off."""
+    """``on`` for true, ``off`` for false."""
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
@@ -96,7 +95,7 @@ def _facts(catalogue: Catalogue, pool: str, name: str) -> VolumeFacts:
 
 
 def _volume_path(catalogue: Catalogue, pool: str, name: str) -> str:
-    return _facts(catalogue, pool, name).path or os.path.join(_pool_path(catalogue, pool), name)
+    return _facts(catalogue, pool, name).path or f"{_pool_path(catalogue, pool)}/{name}"
 
 
 def _volume_format(catalogue: Catalogue, pool: str, name: str) -> str:

@@ -86,6 +86,7 @@ def in_sync(subject: Subject, desired: Desired, observed: Observed) -> bool:
         mark is not None
         and not mark.pending
         and mark.digest == desired.digest
+        and mark.protect == desired.protect
         and observed.state == desired.state
         and desired.autostart in (None, observed.autostart)
         and (observed.persistent is None or mark.readback == digest(observed.persistent))
@@ -208,7 +209,9 @@ def _standing(subject: Subject, desired: Desired, observed: Observed) -> Iterato
         cause = Cause.DRIFT if mark is not None and mark.state == desired.state and not mark.pending else Cause.MANIFEST
         yield Difference(STATE, desired.state, observed.state, None, cause, Impact.NONE)
     if _persistent(desired) != (observed.persistent is not None):
-        yield Difference(PERSISTENT, _word(_persistent(desired)), _word(observed.persistent is not None), None, Cause.MANIFEST, Impact.NONE)
+        same = mark is not None and not mark.pending and bool(mark.options.get(PERSISTENT, True)) == _persistent(desired)
+        cause = Cause.DRIFT if same else Cause.MANIFEST
+        yield Difference(PERSISTENT, _word(_persistent(desired)), _word(observed.persistent is not None), None, cause, Impact.NONE)
     if desired.autostart not in (None, observed.autostart) and _persistent(desired):
         cause = Cause.DRIFT if mark is not None and mark.autostart == desired.autostart and not mark.pending else Cause.MANIFEST
         yield Difference(AUTOSTART, _word(desired.autostart), _word(observed.autostart), None, cause, Impact.NONE)
@@ -240,6 +243,8 @@ def _options(subject: Subject, desired: Desired) -> Iterator[Difference]:
     for path in sorted(wanted.keys() | known.keys()):
         if wanted.get(path) != known.get(path) and path not in NOT_INTENT:
             yield Difference(f"options/{path}", wanted.get(path), known.get(path), None, Cause.MANIFEST, Impact.NONE)
+    if subject.mark.protect != desired.protect:
+        yield Difference("options/protect", _word(desired.protect), _word(subject.mark.protect), None, Cause.MANIFEST, Impact.NONE)
 
 
 def _leaves(options: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

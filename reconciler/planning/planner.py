@@ -250,16 +250,17 @@ def _guard(cases: Mapping[ResourceId, _Case], state: HostState, places: Places, 
 
 
 def _chained(steps: list[Step], case: _Case) -> list[Step]:
-    """Steps that build on a blocked one are blocked with it; where the object is not there at all, everything builds on it."""
-    out: list[Step] = []
-    held: Step | None = None
-    for step in steps:
-        chained = step.paths == (STATE,) or case.subject.observed is None or (held is not None and held.verb is Verb.ADOPT)
-        blocked = step.blocked or (f"waits for {held.verb.value}, which is blocked" if held is not None and chained else None)
-        if blocked and held is None and (chained or step.verb is Verb.ADOPT):
-            held = step
-        out.append(replace(step, blocked=blocked))
-    return out
+    """Steps that belong together are blocked together: the way from one state to another is gone wholly or not at all.
+
+    Where the object is not there, or not ours, everything builds on its first step.
+    """
+    whole = case.subject.observed is None or any(step.verb is Verb.ADOPT for step in steps)
+    together = [step for step in steps if whole or step.paths == (STATE,)]
+    held = next((step for step in together if step.blocked), None)
+    if held is None:
+        return steps
+    why = f"{held.verb.value} is blocked: {held.blocked}"
+    return [replace(step, blocked=step.blocked or why) if step in together else step for step in steps]
 
 
 def _hold_dependents(cases: Mapping[ResourceId, _Case]) -> None:

@@ -44,8 +44,7 @@ class Terminal:
         """Read until `text` has been shown since the last call."""
         end = time.monotonic() + LONGEST
         while text not in self.seen:
-            assert time.monotonic() < end, self.seen
-            self._read(end)
+            assert self._read(end), self.seen
         self.seen = self.seen[self.seen.index(text) + len(text) :]
 
     def type(self, text: str) -> None:
@@ -72,7 +71,14 @@ class Terminal:
 @contextmanager
 def terminal(*command: str) -> Iterator[Terminal]:
     master, slave = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24", "LC_ALL": "C.UTF-8"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TERM": "xterm-256color",
+        "COLUMNS": "80",
+        "LINES": "24",
+        "LC_ALL": "C.UTF-8",
+    }
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True)
     os.close(slave)
     try:

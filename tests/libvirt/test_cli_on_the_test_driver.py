@@ -46,7 +46,17 @@ spec:
   disks: [{{target: vda, bus: virtio, volume: {{pool: images, name: web1.qcow2}}}}]
   interfaces: [{{network: lan, model: virtio}}]
 """
-KIB = 1024
+FAR = """\
+apiVersion: vireo/v1
+kind: Host
+metadata: {name: far}
+spec: {uri: "test:///does/not/exist.xml"}
+---
+apiVersion: vireo/v1
+kind: Domain
+metadata: {name: far1}
+spec: {host: far, memory: 64MiB}
+"""
 
 
 @dataclass
@@ -194,7 +204,7 @@ def test_drift_names_the_path_and_what_was_applied_and_apply_repairs_it(applied:
 
 
 def test_a_change_of_the_manifest_is_no_drift(applied: Vireo) -> None:
-    applied.edit("tier: front}}", "tier: front}}") if False else applied.edit("vcpus: 1", "vcpus: 1\n  title: the web")
+    applied.edit("vcpus: 1", "vcpus: 1\n  title: the web")
     assert applied("drift", applied.path) == 0
     assert applied("plan", applied.path) == 0
     assert "title:" in applied.out
@@ -253,9 +263,11 @@ def test_the_inventory_can_be_rebuilt(applied: Vireo) -> None:
     assert applied.out == "Nothing to do: 4 resources in sync.\n"
 
 
-def test_a_label_chooses_resources(vireo: Vireo) -> None:
-    assert vireo("plan", vireo.path, "-l", "tier=back", "-o", "json") == 0
-    assert json.loads(vireo.out)["summary"]["create"] == 0
+def test_a_label_chooses_resources(applied: Vireo) -> None:
+    assert applied("plan", applied.path, "-l", "tier=front", "--prune", "-o", "json") == 0
+    assert [r["name"] for r in json.loads(applied.out)["resources"]] == ["web1"]
+    assert applied("plan", applied.path, "-l", "tier=back") == 3
+    assert "no resource has the labels tier=back" in applied.err
 
 
 def test_a_target_brings_what_it_needs(vireo: Vireo) -> None:
@@ -276,15 +288,16 @@ def test_what_is_blocked_says_how_to_allow_it_and_ends_with_5(applied: Vireo) ->
 
 
 def test_an_unreachable_host_fails_and_the_others_are_done(vireo: Vireo) -> None:
-    with (vireo.folder / "far.yaml").open("w") as file:
-        file.write('apiVersion: vireo/v1\nkind: Host\nmetadata: {name: far}\nspec: {uri: "test:///does/not/exist.xml"}\n---\n')
-        file.write("apiVersion: vireo/v1\nkind: Domain\nmetadata: {name: far1}\nspec: {host: far, memory: 64MiB}\n")
-    text = (vireo.folder / "all.yaml").read_text()
-    (vireo.folder / "all.yaml").write_text(text.replace("\nspec: {type", "\nspec: {host: node1, type").replace("spec: {pool", "spec: {host: node1, pool").replace("spec: {mode", "spec: {host: node1, mode").replace("  memory: 64MiB", "  host: node1\n  memory: 64MiB"))
+    for spec in ("{type: dir", "{pool: images,", "{mode: isolated"):
+        vireo.edit(f"spec: {spec}", spec.replace("{", "spec: {host: node1, "))
+    vireo.edit("  memory:", "  host: node1\n  memory:")
+    (vireo.folder / "far.yaml").write_text(FAR)
     assert vireo("apply", vireo.path, "--yes") == 1, vireo.out + vireo.err
-    assert "far" in vireo.out
-    assert "not reachable" in vireo.out
+    assert "far · test:///does/not/exist.xml · not reachable: " in vireo.out
+    assert "? Domain/far1" in vireo.out
     assert domain(vireo).isActive()
+    assert vireo("status", vireo.path) == 1
+    assert "4 of 5 resources in sync; 1 unreachable" in vireo.out
 
 
 def test_destroy_removes_what_is_ours_and_keeps_disks_and_foreigners(applied: Vireo) -> None:
@@ -292,7 +305,8 @@ def test_destroy_removes_what_is_ours_and_keeps_disks_and_foreigners(applied: Vi
     connection.defineXML("<domain type='test'><name>foreign</name><memory>65536</memory><os><type>hvm</type></os></domain>")
     assert applied("destroy", applied.path, "--yes") in (0, 5), applied.out + applied.err
     assert [guest.name() for guest in connection.listAllDomains()] == ["foreign"]
-    assert [volume.name() for volume in connection.storagePoolLookupByName("images").listAllVolumes()] == ["web1.qcow2"]
+    assert "undefine Domain/web1" in applied.err
+    assert "delete Volume" not in applied.err
 
 
 def test_a_plan_for_a_pull_request_is_markdown(vireo: Vireo) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from reconciler.errors import HostError, LibvirtCallError, NotOursError
-from reconciler.host.drivers.volume import create
+from reconciler.host.drivers.making import create
 from reconciler.host.session import Session
 from reconciler.model.plan import Verb
 from reconciler.model.resource import HostSpec
@@ -35,6 +36,11 @@ def network(uuid: str = UUID, domain: str = "lan", **options: object) -> Desired
         "<ip address='10.7.0.1' prefix='24'/></network>"
     )
     return desired("Network", "lan", xml, **options)
+
+
+def define_raw(hands: Hands, want: Desired) -> Any:
+    """Somebody else's definition."""
+    return hands.conn.storagePoolDefineXML(want.xml) if want.id.kind == "Pool" else hands.conn.networkDefineXML(want.xml)
 
 
 def volume(name: str = "a.qcow2", size: int = 10, **options: object) -> Desired:
@@ -65,10 +71,7 @@ def test_a_whole_life_with_each_verb_repeated(hands: Hands, want: Desired) -> No
 @pytest.mark.parametrize("verb", [Verb.DEFINE, Verb.STOP, Verb.RESTART, Verb.UNDEFINE])
 @pytest.mark.parametrize("want", [pool(), network()], ids=["pool", "network"])
 def test_what_the_inventory_does_not_list_is_left_alone(hands: Hands, want: Desired, verb: Verb) -> None:
-    if want.id.kind == "Pool":
-        foreign = hands.conn.storagePoolDefineXML(want.xml)
-    else:
-        foreign = hands.conn.networkDefineXML(want.xml)
+    foreign = define_raw(hands, want)
     foreign.create()
     with pytest.raises(NotOursError, match="not in the inventory"):
         hands.do(verb, want, uuid=UUID)
@@ -80,10 +83,7 @@ def test_what_the_inventory_does_not_list_is_left_alone(hands: Hands, want: Desi
 def test_a_listed_name_that_another_object_has_now_is_left_alone(hands: Hands, want: Desired) -> None:
     hands.list_as(want, UUID, pending=False)
     other = pool(OTHER) if want.id.kind == "Pool" else network(OTHER)
-    if want.id.kind == "Pool":
-        foreign = hands.conn.storagePoolDefineXML(other.xml)
-    else:
-        foreign = hands.conn.networkDefineXML(other.xml)
+    foreign = define_raw(hands, other)
     with pytest.raises(NotOursError, match="another object has this name"):
         hands.do(Verb.DEFINE, want, uuid=UUID)
     hands.do(Verb.UNDEFINE, want, uuid=UUID)

@@ -266,6 +266,8 @@ def test_objects_that_come_and_go_during_the_pass_do_no_harm(session: Session) -
     finally:
         done.set()
         thread.join()
-    states = {found.state for state in passes for found in state.resources.values()}
-    assert states <= {"running", "stopped"}
-    assert any(state.resources for state in passes)
+    seen = [found for state in passes for found in state.resources.values()]
+    assert {found.state for found in seen} == {"running", "stopped"}
+    for found in seen:
+        assert (found.live is not None) == (found.state == "running")
+        assert found.live is None or " id='" in found.live.splitlines()[0]

@@ -43,7 +43,8 @@ def stubborn_disk(lab: Lab, stubborn_guest_image: Path) -> Path:
 
 
 def on(disk: Path) -> str:
-    return f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>"
+    source = f"<driver name='qemu' type='raw'/><source file='{disk}'/>"
+    return f"<disk type='file' device='disk'>{source}<target dev='vda' bus='virtio'/></disk>"
 
 
 def wanted(state: str = "running", devices: str = "", inner: str = "", memory: int = 32, **options: object) -> Desired:
@@ -156,7 +157,7 @@ def test_persistent_and_transient_change_without_a_restart(hands: Hands) -> None
 
 DEVICES = (
     "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
-    "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng><graphics type='vnc' passwd='{password}'/>"
+    "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng><graphics type='vnc' passwd='PASSWORD'/>"
 )
 
 
@@ -171,7 +172,7 @@ def addresses(xml: str) -> dict[str, str]:
 
 
 def test_a_redefinition_keeps_identity_addresses_and_password_and_adds_a_device_at_a_free_place(hands: Hands, disk: Path) -> None:
-    devices = on(disk) + DEVICES.format(password="TOKEN")
+    devices = on(disk) + DEVICES.replace("PASSWORD", "TOKEN")
     first = wanted(devices=devices, inner="<genid/>", secrets={"TOKEN": "old&pass"})
     hands.do(Verb.DEFINE, first)
     before = domain(hands).XMLDesc(INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
@@ -209,7 +210,7 @@ def test_settle_marks_live_and_persistent_and_the_digests_hold_over_pause_and_re
 
 
 def test_adopting_a_running_domain_changes_nothing_but_the_mark(hands: Hands) -> None:
-    foreign = hands.conn.defineXML(wanted(devices=DEVICES.format(password="p")).xml)
+    foreign = hands.conn.defineXML(wanted(devices=DEVICES).xml)
     foreign.create()
     before = [foreign.XMLDesc(flags) for flags in (0, INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)]
     with pytest.raises(NotOursError):
@@ -235,12 +236,16 @@ def test_title_and_metadata_change_while_the_guest_runs_in_both_definitions(hand
     assert domain(hands).XMLDesc(INACTIVE).count("prod") == 1
 
 
-def test_undefine_takes_a_saved_state_snapshots_and_checkpoint_metadata_along(hands: Hands, lab: Lab) -> None:
+@pytest.mark.parametrize("kind", ["snapshot", "checkpoint"])
+def test_undefine_takes_a_saved_state_and_snapshot_and_checkpoint_metadata_along(hands: Hands, lab: Lab, kind: str) -> None:
     lab.run(1, ["qemu-img", "create", "-q", "-f", "qcow2", str(lab.images / "s.qcow2"), "8M"])
     disk = on(lab.images / "s.qcow2").replace("type='raw'", "type='qcow2'")
     hands.do(Verb.DEFINE, wanted(devices=disk))
-    domain(hands).snapshotCreateXML("<domainsnapshot><name>one</name></domainsnapshot>")
     hands.do(Verb.START, wanted())
+    if kind == "snapshot":
+        domain(hands).snapshotCreateXML("<domainsnapshot><name>one</name></domainsnapshot>")
+    else:
+        domain(hands).checkpointCreateXML("<domaincheckpoint><name>one</name></domaincheckpoint>")
     hands.do(Verb.SAVE, wanted())
     hands.twice(Verb.UNDEFINE, wanted("undefined"), uuid=UUID)
     assert hands.conn.listAllDomains() == []
@@ -286,7 +291,7 @@ def test_nvram_survives_a_redefinition_and_a_restart(hands: Hands, nvram: Path) 
     assert domain(hands).info()[1] == 80 * 1024
 
 
-@pytest.mark.parametrize(("policy", "stays"), [("retain", True), ("delete", False)])
+@pytest.mark.parametrize("policy, stays", [("retain", True), ("delete", False)])
 def test_nvram_is_kept_or_deleted_as_the_policy_for_volumes_says(hands: Hands, nvram: Path, policy: str, stays: bool) -> None:
     hands.do(Verb.STOP, uefi())
     hands.twice(Verb.UNDEFINE, uefi("undefined", onDelete={"domain": "undefine", "volumes": policy}), uuid=UUID)

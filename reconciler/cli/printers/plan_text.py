@@ -9,7 +9,7 @@ from rich.text import Text
 from reconciler.cli.printers import style
 from reconciler.cli.printers.layout import blocks, columns, hang
 from reconciler.cli.printers.style import STATE, Symbols
-from reconciler.model.difference import Cause, Difference, Impact
+from reconciler.model.difference import Difference, Impact
 from reconciler.model.plan import Action, HostPlan, Plan, ResourcePlan, Status
 from reconciler.model.resource import ResourceId
 
@@ -107,8 +107,6 @@ def _what(item: ResourcePlan, symbols: Symbols) -> Text:
 
 def _difference(item: ResourcePlan, difference: Difference, symbols: Symbols) -> list[Text]:
     old, new, remark = style.change(item.id.kind, difference)
-    if difference.cause is Cause.PENDING_RESTART and not remark:
-        remark = "at the next start"
     body = Text.assemble((old, "red"), f" {symbols.arrow} ", (new, "green"), f"  {remark}" if remark else "")
     impact = difference.impact.label if difference.impact > Impact.NONE else "no impact"
     tail = Text.assemble("  (", (difference.cause.value, "cyan"), ", ", (impact, style.impact_style(difference.impact)), ")")

@@ -115,9 +115,10 @@ def autostart(step: Step) -> None:
 
 
 def forget(step: Step) -> None:
-    """Takes our mark off; the domain goes on as it is."""
-    domain = ours(step)
-    if domain is not None:
+    """Takes our mark off; the domain goes on as it is. One that is not ours any more is left alone."""
+    domain = lookup(step)
+    mark = None if domain is None else mark_of(step, domain)
+    if domain is not None and mark is not None and (mark.project, mark.uuid) == (step.project, domain.UUIDString()):
         marking.remove(step.session, domain)
 
 

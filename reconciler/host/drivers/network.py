@@ -36,7 +36,7 @@ def _expect(step: Step) -> libvirt.virNetwork:
 
 def _definition(session: Session, network: libvirt.virNetwork) -> str:
     """The persistent definition; a driver that has one definition only (the test driver) does not know the flag."""
-    return with_flags(session, "virNetworkGetXMLDesc", network.XMLDesc, tries=(libvirt.VIR_NETWORK_XML_INACTIVE, 0))
+    return str(with_flags(session, "virNetworkGetXMLDesc", network.XMLDesc, tries=(libvirt.VIR_NETWORK_XML_INACTIVE, 0)))
 
 
 def _active(step: Step, network: libvirt.virNetwork) -> bool:

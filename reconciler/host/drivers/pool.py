@@ -40,7 +40,7 @@ def _expect(step: Step) -> libvirt.virStoragePool:
 
 def _definition(session: Session, pool: libvirt.virStoragePool) -> str:
     """The persistent definition; a driver that has one definition only (the test driver) does not know the flag."""
-    return with_flags(session, "virStoragePoolGetXMLDesc", pool.XMLDesc, tries=(libvirt.VIR_STORAGE_XML_INACTIVE, 0))
+    return str(with_flags(session, "virStoragePoolGetXMLDesc", pool.XMLDesc, tries=(libvirt.VIR_STORAGE_XML_INACTIVE, 0)))
 
 
 def _active(step: Step, pool: libvirt.virStoragePool) -> bool:

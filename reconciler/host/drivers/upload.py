@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import libvirt
 
@@ -28,9 +29,12 @@ _SIZE_AT = 24  # a qcow2 header has the guest's disk size here: 8 bytes, big end
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An open local file. `length` and `capacity` are in bytes: of the file, and of the disk that a guest sees in it."""
+    """An open local file, unbuffered, because its descriptor's position is moved, too.
 
-    stream: BinaryIO
+    `length` and `capacity` are in bytes: of the file, and of the disk that a guest sees in it.
+    """
+
+    stream: FileIO
     path: str
     length: int
     capacity: int
@@ -47,12 +51,14 @@ class Image:
 def checked(step: Step, upload: Upload, wanted_format: str) -> Iterator[Image]:
     """The file, open, once it is what the manifest says it is. Raises UsageError; the host is not touched."""
     try:
-        stream = Path(upload.path).open("rb")  # noqa: SIM115  closed below; opening alone may fail in this way
+        stream = FileIO(upload.path)
     except OSError as error:
         raise UsageError(
             f"{step.id}: cannot read {upload.path}: {error.strerror}", hint="the upload's file is on this machine"
         ) from error
     with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise UsageError(f"{step.id}: {upload.path} is no plain file", hint="copy its content into one, and upload that")
         image = _describe(stream, upload.path)
         if "qcow2" in (image.format, wanted_format) and image.format != wanted_format:
             raise UsageError(
@@ -70,7 +76,7 @@ def checked(step: Step, upload: Upload, wanted_format: str) -> Iterator[Image]:
         yield image
 
 
-def _describe(stream: BinaryIO, path: str) -> Image:
+def _describe(stream: FileIO, path: str) -> Image:
     status = os.fstat(stream.fileno())
     header = stream.read(_SIZE_AT + 8)
     is_qcow2 = header.startswith(_QCOW2) and len(header) == _SIZE_AT + 8
@@ -86,12 +92,11 @@ def _describe(stream: BinaryIO, path: str) -> Image:
 
 def _sha256(step: Step, image: Image) -> str:
     digest = hashlib.sha256()
+    progress = _progress(step, "checking", image)
     image.stream.seek(0)
-    done = 0
     while chunk := image.stream.read(CHUNK):
         digest.update(chunk)
-        done += len(chunk)
-        step.report(f"checking {Path(image.path).name}", _part(done, image.length))
+        progress()
     return digest.hexdigest()
 
 
@@ -99,7 +104,7 @@ def send(step: Step, image: Image, volume: libvirt.virStorageVol) -> None:
     """The whole file into the volume, from its beginning. Raises HostError; what is in the volume then is of no use."""
     stream = step.call("virStreamNew", step.session.conn.newStream, 0)
     step.call("virStorageVolUpload", volume.upload, stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-    sender = _Sender(image, lambda fraction: step.report(f"uploading {Path(image.path).name}", fraction))
+    sender = _Sender(image, _progress(step, "uploading", image))
     image.stream.seek(0)
     try:
         step.call("virStreamSparseSendAll", stream.sparseSendAll, sender.data, sender.extent, sender.skip, None)
@@ -117,11 +122,11 @@ class _Sender:
     """What virStreamSparseSendAll asks for: data, how far the data or the hole goes, and to pass over a hole."""
 
     image: Image
-    progress: Callable[[float], None]
+    progress: Callable[[], None]
 
     def data(self, _stream: object, count: int, _opaque: object) -> bytes:
         chunk = self.image.stream.read(count)
-        self.progress(_part(self.image.stream.tell(), self.image.length))
+        self.progress()
         return chunk
 
     def extent(self, _stream: object, _opaque: object) -> tuple[bool, int]:
@@ -145,5 +150,15 @@ class _Sender:
         return 0
 
 
-def _part(done: int, length: int) -> float:
-    return min(1.0, done / length) if length else 1.0
+def _progress(step: Step, doing: str, image: Image) -> Callable[[], None]:
+    """A function that reports how far the file has been read, once for each hundredth."""
+    told = -1
+
+    def tell() -> None:
+        nonlocal told
+        fraction = min(1.0, image.stream.tell() / image.length) if image.length else 1.0
+        if int(fraction * 100) > told:
+            told = int(fraction * 100)
+            step.report(f"{doing} {Path(image.path).name}", fraction)
+
+    return tell

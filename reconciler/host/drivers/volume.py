@@ -1,209 +1,42 @@
-"""Storage volumes (virStorageVol*): made, copied, filled, grown, deleted. Never shrunk, never emptied by surprise.
-
-libvirt cannot make a filled volume in one step. So that one that was interrupted is told from a complete one, its mark stays
-pending from before it exists until it is filled; only such a half-made one of ours is ever made again.
-"""
+"""Storage volumes (virStorageVol*): grown, deleted, never shrunk. How they are made is in making.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
 import libvirt
 
 from reconciler.errors import HostError, NotOursError, UsageError
-from reconciler.host.drivers import upload
-from reconciler.host.drivers.calls import find, flag, with_flags
-from reconciler.host.drivers.options import Clone, Upload
-from reconciler.host.drivers.ownership import check_listed, listed
+from reconciler.host.drivers.calls import find
+from reconciler.host.drivers.finding import capacity_of, lookup, pool_of, refuse_in_use, size_in
+from reconciler.host.drivers.making import create
+from reconciler.host.drivers.ownership import check_listed
 from reconciler.host.drivers.step import Driver, Step
 from reconciler.host.session import Session
 from reconciler.model.plan import Verb
 from reconciler.model.state import Mark
-from reconciler.xmltree.canonical import amount, round_up
-from reconciler.xmltree.document import Element, parse, serialize
+from reconciler.xmltree.canonical import round_up
+from reconciler.xmltree.document import parse
 from reconciler.xmltree.mark import digest
-from reconciler.xmltree.paths import rules_for
 
-_BLANK = 1 << 20  # bytes: a volume in which less is allocated has not been written to
-
-
-def _pool(step: Step, name: str) -> libvirt.virStoragePool:
-    pool = step.call("virStoragePoolLookupByName", step.session.conn.storagePoolLookupByName, name)
-    if not step.call("virStoragePoolIsActive", pool.isActive):
-        raise HostError(f"{step.id}: the pool {name} is not active", hint=f"start it: virsh pool-start {name}")
-    return pool
-
-
-def _lookup(step: Step, pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol | None:
-    return find(step.session, "virStorageVolLookupByName", pool.storageVolLookupByName, name)
+_GRAIN = 1024  # bytes: qemu-img gets capacities in KiB from libvirt, rounded up
 
 
 def _expect(step: Step) -> libvirt.virStorageVol:
-    volume = _lookup(step, _pool(step, step.id.pool), step.id.name)
+    volume = lookup(step, pool_of(step, step.id.pool), step.id.name)
     if volume is None:
         raise HostError(f"{step.id} is not there any more", hint="plan again")
     check_listed(step, volume.key())
     return volume
 
 
-def _bytes(root: Element, path: str) -> int | None:
-    element = root.find(path)
-    return None if element is None else int(amount(element.text or "", element.get("unit") or "bytes"))
-
-
-def _capacity(step: Step, volume: libvirt.virStorageVol) -> int:
-    return int(step.call("virStorageVolGetInfo", volume.info)[1])
-
-
-def create(step: Step) -> None:
-    """By virStorageVolCreateXML, or CreateXMLFrom for a clone; filled by an upload if the manifest says so.
-
-    A volume of this name that is there already is left alone, unless it is ours and half made: then it is made again.
-    """
-    pool = _pool(step, step.id.pool)
-    there = _lookup(step, pool, step.id.name)
-    if there is not None and not _half_made(step, there):
-        return
-    source, clone = Upload.of(step.options), Clone.of(step.options)
-    if source is not None:
-        root = parse(step.desired.xml)
-        form = root.find("target/format")
-        with upload.checked(step, source, "raw" if form is None else form.get("type") or "raw") as image:
-            _remove_half(step, there)
-            _fill(step, _with_capacity(step, root, image.capacity), lambda xml: _make(step, pool, xml), image)
-    elif clone is not None:
-        original = _original(step, clone)
-        xml = _with_capacity(step, parse(step.desired.xml), _capacity(step, original))
-        _remove_half(step, there)
-        _fill(step, xml, lambda xml: _copy(step, pool, xml, original), None)
-    else:
-        _make(step, pool, step.desired.xml)
-
-
-def _half_made(step: Step, volume: libvirt.virStorageVol) -> bool:
-    """Whether the volume must be made again; False if it is complete. Raises NotOursError."""
-    mark = listed(step)
-    if mark is None:
-        raise NotOursError(
-            f"{step.id}: a volume of this name is there, and it is not ours", hint="rename yours, or take it over with --adopt"
-        )
-    if mark.uuid and mark.uuid != volume.key():
-        raise NotOursError(f"{step.id}: another volume has this name now", detail=f"its key is {volume.key()}", hint="plan again")
-    if not mark.pending:
-        return False
-    filled = bool(step.options.get("upload") or step.options.get("clone"))
-    if not mark.uuid and not _looks_new(step, volume):
-        raise NotOursError(
-            f"{step.id}: a volume of this name came up before ours was made",
-            hint="look what it is; then rename yours, delete it (virsh vol-delete), or take it over with --adopt",
-        )
-    return filled
-
-
-def _looks_new(step: Step, volume: libvirt.virStorageVol) -> bool:
-    """Whether it can be what our own interrupted call has made: nothing in it, or (a clone) of the form that we want."""
-    there = parse(step.call("virStorageVolGetXMLDesc", volume.XMLDesc, 0)).find("target/format")
-    wanted = parse(step.desired.xml).find("target/format")
-    same = wanted is None or (there is not None and there.get("type") == wanted.get("type"))
-    allocated = int(step.call("virStorageVolGetInfo", volume.info)[2])
-    return same and (not step.options.get("upload") or allocated < _BLANK)
-
-
-def _remove_half(step: Step, volume: libvirt.virStorageVol | None) -> None:
-    if volume is None:
-        return
-    _refuse_in_use(step, volume, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-    step.report("removing what an interrupted apply has left", None)
-    step.call("virStorageVolDelete", volume.delete, 0)
-
-
-def _refuse_in_use(step: Step, volume: libvirt.virStorageVol, which: int) -> None:
-    """Libvirt deletes a volume under a running guest without a word. `which` are VIR_CONNECT_LIST_DOMAINS_ flags."""
-    path = step.call("virStorageVolGetPath", volume.path)
-    for domain in step.call("virConnectListAllDomains", step.session.conn.listAllDomains, which):
-        text = find(step.session, "virDomainGetXMLDesc", domain.XMLDesc, 0)
-        if text is None:
-            continue
-        for source in parse(text).iterfind("devices//source"):
-            if path in source.attrib.values() or (source.get("pool"), source.get("volume")) == (step.id.pool, step.id.name):
-                raise HostError(f"{step.id}: the domain {domain.name()} uses it, so it is not deleted", hint="plan again")
-
-
-def _with_capacity(step: Step, root: Element, least: int) -> str:
-    """The XML to create from, of at least `least` bytes: what goes into it must have room."""
-    wanted = _bytes(root, "capacity")
-    if wanted is not None and wanted < least:
-        raise UsageError(
-            f"{step.id}: {wanted} bytes are too small for what is to be in it ({least} bytes)",
-            hint="raise the volume's capacity, or leave it out",
-        )
-    if wanted is None:
-        capacity = parse("<capacity unit='bytes'/>")
-        capacity.text = str(least)
-        root.append(capacity)
-    return serialize(root)
-
-
-def _make(step: Step, pool: libvirt.virStoragePool, xml: str) -> libvirt.virStorageVol:
-    form = parse(xml).find("target/format")
-    prealloc = 0
-    if form is not None and form.get("type") == "qcow2" and step.options.get("preallocate") in ("metadata", "full"):
-        prealloc = libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA
-    tries = (prealloc | flag("VIR_STORAGE_VOL_CREATE_VALIDATE"), prealloc, 0)
-    return with_flags(step.session, "virStorageVolCreateXML", pool.createXML, xml, tries=tries)
-
-
-def _copy(step: Step, pool: libvirt.virStoragePool, xml: str, original: libvirt.virStorageVol) -> libvirt.virStorageVol:
-    step.report(f"copying {original.name()}", None)
-    return step.call("virStorageVolCreateXMLFrom", pool.createXMLFrom, xml, original, 0)
-
-
-def _original(step: Step, clone: Clone) -> libvirt.virStorageVol:
-    pool = _pool(step, clone.pool or step.id.pool)
-    original = _lookup(step, pool, clone.volume)
-    if original is None:
-        raise HostError(
-            f"{step.id}: the volume {clone.volume} to be cloned is not in the pool {clone.pool or step.id.pool}",
-            hint="plan again",
-        )
-    return original
-
-
-def _fill(step: Step, xml: str, make: Callable[[str], libvirt.virStorageVol], image: upload.Image | None) -> None:
-    """Makes the volume, fills it, brings it to its size; takes it away again if anything of that fails."""
-    volume = make(xml)
-    mark = listed(step) or Mark(project=step.project, id=step.id, uuid="")
-    mine = replace(mark, uuid=volume.key(), pending=True)
-    try:
-        step.record(mine)
-        if image is not None:
-            upload.send(step, image, volume)
-        wanted = _bytes(parse(xml), "capacity") or 0
-        if _capacity(step, volume) < wanted:
-            step.call("virStorageVolResize", volume.resize, wanted, 0)
-    except BaseException:
-        _take_away(step, volume)
-        raise
-    step.record(replace(mine, pending=False))
-
-
-def _take_away(step: Step, volume: libvirt.virStorageVol) -> None:
-    """As well as possible: over a broken connection the volume stays, pending, and the next apply makes it again."""
-    try:
-        step.call("virStorageVolDelete", volume.delete, 0)
-    except HostError:
-        step.report("the half-made volume could not be removed; the next apply does it", None)
-
-
 def resize(step: Step) -> None:
     """By virStorageVolResize to the manifest's capacity; only ever to a larger one."""
     volume = _expect(step)
-    wanted = _bytes(parse(step.desired.xml), "capacity")
-    there = _capacity(step, volume)
-    rounding = rules_for(step.rules, "capacity").rounding
-    if wanted is None or there in (wanted, int(round_up(wanted, rounding))):
+    wanted = size_in(parse(step.desired.xml), "capacity")
+    there = capacity_of(step, volume)
+    if wanted is None or round_up(wanted, _GRAIN) == round_up(there, _GRAIN):
         return
     if wanted < there:
         raise UsageError(
@@ -215,19 +48,19 @@ def resize(step: Step) -> None:
 
 def delete(step: Step) -> None:
     """By virStorageVolDelete of the very volume that the inventory lists. That nobody uses it is the planner's finding."""
-    volume = _lookup(step, _pool(step, step.id.pool), step.id.name)
+    volume = lookup(step, pool_of(step, step.id.pool), step.id.name)
     if volume is None:
         return
     if step.plan.uuid and volume.key() != step.plan.uuid:
         raise NotOursError(f"{step.id}: another volume has this name now", detail=f"its key is {volume.key()}", hint="plan again")
     check_listed(step, volume.key())
-    _refuse_in_use(step, volume, 0)
+    refuse_in_use(step, volume, 0)
     step.call("virStorageVolDelete", volume.delete, 0)
 
 
 def adopt(step: Step) -> None:
     """Nothing to do on the host but to see that the volume is there: it carries no mark, the inventory lists it."""
-    if _lookup(step, _pool(step, step.id.pool), step.id.name) is None:
+    if lookup(step, pool_of(step, step.id.pool), step.id.name) is None:
         raise HostError(f"{step.id} is not there any more", hint="plan again")
 
 

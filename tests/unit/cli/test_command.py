@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -145,7 +146,19 @@ def test_init_writes_a_project_named_after_its_folder(tmp_path: Path) -> None:
         "storage.yaml",
     ]
     assert "name: my-lab-2" in (folder / "project.yaml").read_text()
-    assert "PROJECT_NAME" not in "".join(path.read_text() for path in folder.iterdir())
+    assert not re.search("[A-Z]+_[A-Z]+", "".join(file.read_text() for file in folder.glob("*.yaml")))
+
+
+def test_init_for_a_host_declares_it_and_puts_the_disks_where_its_daemon_may(tmp_path: Path) -> None:
+    for uri, path in (
+        ("qemu:///session", Path.home() / ".local/share/libvirt/images/lab"),
+        ("qemu+ssh://root@node1/system", "/var/lib/libvirt/images/lab"),
+    ):
+        folder = tmp_path / uri.partition(":")[0] / "lab"
+        vireo("init", str(folder), "-c", uri)
+        assert f'uri: "{uri}"' in (folder / "hosts.yaml").read_text()
+        assert f'path: "{path}"' in (folder / "storage.yaml").read_text()
+        assert vireo("validate", str(folder)).returncode == 0
 
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
