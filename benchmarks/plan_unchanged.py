@@ -65,7 +65,7 @@ def main() -> None:
             must(said.connect, "apply", "-c", said.connect, "--yes", "-q", "--wait", "0", str(manifests))
             measure(connection, said.connect, str(manifests), said.repeat)
         finally:
-            must(said.connect, "destroy", "-c", said.connect, "--yes", "-q", "--allow-mass-delete", str(manifests))
+            must(said.connect, "destroy", "-c", said.connect, "--yes", "-q", str(manifests))
             connection.close()
 
 

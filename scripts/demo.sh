@@ -58,22 +58,46 @@ session_environment() {
     env XDG_RUNTIME_DIR="$session/run" XDG_CONFIG_HOME="$session/config" XDG_CACHE_HOME="$session/cache" \
         XDG_DATA_HOME="$session/data" "$@"
 }
-session_pid() { # the daemon's pid, if it runs
+session_pid() { # DAEMON: its pid, if it runs
     local pid
-    pid=$(cat "$session/run/libvirt/libvirtd.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = libvirtd ] && echo "$pid"
+    pid=$(cat "$session/run/libvirt/$1.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && echo "$pid"
+}
+session_stop() { # DAEMON
+    local pid
+    pid=$(session_pid "$1") || return 0
+    kill "$pid"
+    for ((i = 0; i < 100; i++)); do
+        session_pid "$1" >/dev/null || return 0
+        sleep 0.1
+    done
+    die "$1 (pid $pid) does not end"
 }
 session_up() {
     own_folder
     mkdir -p "$session"/{run,config,cache,data}
     chmod 700 "$session"
     uri="qemu+unix:///session?socket=$session/run/libvirt/libvirt-sock"
-    session_pid >/dev/null && return
-    # An unusable /dev/kvm makes libvirt slow, seconds a call: hide it from this daemon.
+    session_pid libvirtd >/dev/null && return
+    # An unusable /dev/kvm makes libvirt slow, seconds a call: give this daemon a /dev without it, where the kernel lets us.
     local hide=()
-    if [ -e /dev/kvm ] && [ ! -w /dev/kvm ]; then
+    if [ -e /dev/kvm ] && ! { [ -r /dev/kvm ] && [ -w /dev/kvm ]; }; then
         # shellcheck disable=SC2016  # expanded by the inner shell
-        hide=(unshare --user --map-current-user --keep-caps --mount
-            sh -c 'mount --bind /dev/null /dev/kvm && exec setpriv --ambient-caps -all --inh-caps -all "$@"' hide)
+        hide=(unshare --user --map-current-user --keep-caps --mount sh -euc '
+            new=$1
+            shift
+            mkdir -p "$new"
+            mount -t tmpfs dev "$new"
+            for device in null zero full random urandom tty; do
+                touch "$new/$device"
+                mount --bind "/dev/$device" "$new/$device"
+            done
+            mkdir "$new/pts" "$new/shm"
+            mount --rbind /dev/pts "$new/pts"
+            mount -t tmpfs shm "$new/shm"
+            ln -s pts/ptmx "$new/ptmx"
+            ln -s /proc/self/fd "$new/fd"
+            mount --move "$new" /dev
+            exec setpriv --ambient-caps -all --inh-caps -all "$@"' hide "$session/dev")
         "${hide[@]}" true 2>/dev/null || hide=()
     fi
     session_environment "${hide[@]}" libvirtd --daemon --timeout 0 </dev/null >"$dir/libvirtd.out" 2>&1 ||
@@ -85,16 +109,13 @@ session_up() {
     die "libvirtd does not answer on $uri"
 }
 session_down() {
-    local pid name
-    if pid=$(session_pid); then
+    local name
+    if session_pid libvirtd >/dev/null; then
         uri="qemu+unix:///session?socket=$session/run/libvirt/libvirt-sock"
         virsh -q -c "$uri" list --name | while read -r name; do [ -z "$name" ] || virsh -q -c "$uri" destroy "$name"; done
-        kill "$pid"
-        for ((i = 0; i < 100; i++)); do
-            session_pid >/dev/null || break
-            sleep 0.1
-        done
     fi
+    session_stop libvirtd
+    session_stop virtlogd # libvirtd started it
     rm -rf --one-file-system -- "${session:?}" "$dir/libvirtd.out"
     rmdir -- "$dir" 2>/dev/null || true
 }

@@ -141,7 +141,7 @@ class _Run:
         emit = reporter(self.screen)
         try:
             with Interrupt(stop, self.screen.warn):
-                outcome = executor.execute(ready, hosts, wanted, emit=emit, parallel=self._parallel, stop=stop, wait=self._wait)
+                outcome = executor.execute(ready, hosts, emit=emit, parallel=self._parallel, stop=stop, wait=self._wait)
         finally:
             emit.close()
         unreached = not all(host.reachable for host in ready.plan.hosts)

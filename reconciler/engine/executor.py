@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
 from reconciler.engine import pipeline
 from reconciler.engine.hosts import Hosts
-from reconciler.engine.pipeline import Options, Prepared
+from reconciler.engine.pipeline import Prepared
 from reconciler.engine.resources import Resources
 from reconciler.errors import EXIT_BLOCKED, EXIT_FAILURE, EXIT_OK, LockedError, StalePlanError, VireoError
 from reconciler.host import lock
@@ -57,7 +57,6 @@ class Outcome:
 def execute(
     prepared: Prepared,
     hosts: Hosts,
-    options: Options,
     *,
     emit: Emit,
     parallel: int = 8,
@@ -70,21 +69,19 @@ def execute(
     Takes the project's lock on each host that has something to do (waiting `wait` seconds for another holder), then looks
     again: what was not agreed to is not done. Raises LockedError and StalePlanError, both before anything was changed.
     """
-    del options  # what they say is in the plan's policy already
     stopping = stop or threading.Event()
     touched = sorted({action.resource.host for action in prepared.plan.runnable})
     said = _Locked(emit)
     with ExitStack() as held:
-        locks = {
-            name: held.enter_context(
-                lock.hold(hosts.sessions[name], prepared.project.name, notice=lambda text, host=name: said(Notice(host, text)), wait=wait)
-            )
-            for name in touched
-        }
+        locks = {name: held.enter_context(_lock(prepared, hosts, name, said, wait)) for name in touched}
         fresh = _again(prepared, hosts)
         said(ApplyStarted(fresh.plan))
         run = _Run(fresh.plan, Resources(fresh, hosts, said), locks, said, stopping, clock, parallel)
         return run.all()
+
+
+def _lock(prepared: Prepared, hosts: Hosts, host: str, said: Emit, wait: float) -> AbstractContextManager[lock.Lock]:
+    return lock.hold(hosts.sessions[host], prepared.project.name, notice=lambda text: said(Notice(host, text)), wait=wait)
 
 
 def _again(prepared: Prepared, hosts: Hosts) -> Prepared:
@@ -97,7 +94,9 @@ def _again(prepared: Prepared, hosts: Hosts) -> Prepared:
     if new:
         names = ", ".join(f"{a.verb.value} {a.resource}" for a in new[:3])
         raise StalePlanError(
-            "the hosts changed since the plan was made; nothing was done", detail=f"now there would also be: {names}", hint="plan again"
+            "the hosts changed since the plan was made; nothing was done",
+            detail=f"now there would also be: {names}",
+            hint="plan again",
         )
     return fresh
 
@@ -125,7 +124,7 @@ class _Tally:
 class _Run:
     """One pass over the graph. The main thread schedules and tells; workers act."""
 
-    def __init__(  # noqa: PLR0913  what a run is made of
+    def __init__(
         self,
         plan: Plan,
         resources: Resources,
@@ -175,7 +174,11 @@ class _Run:
             interrupted=self._stop.is_set() and bool(tally.skipped),
         )
         seconds = self._clock() - began
-        self._emit(ApplyFinished(outcome.done, outcome.failed, outcome.skipped, outcome.blocked, seconds, interrupted=outcome.interrupted))
+        self._emit(
+            ApplyFinished(
+                outcome.done, outcome.failed, outcome.skipped, outcome.blocked, seconds, interrupted=outcome.interrupted
+            )
+        )
         return outcome
 
     def _ready(self, running: Iterable[Action]) -> Iterator[Action]:
@@ -196,7 +199,9 @@ class _Run:
         self._began[action.id] = began = self._clock()
         held = self._locks[action.resource.host]
         if not held.still_held():
-            raise LockedError("the project's lock was lost", hint="somebody broke it (vireo unlock), or this machine slept: apply again")
+            raise LockedError(
+                "the project's lock was lost", hint="somebody broke it (vireo unlock), or this machine slept: apply again"
+            )
         self._emit(ActionStarted(action))
         self._resources.act(action)
         self._emit(ActionDone(action, self._clock() - began))
@@ -222,7 +227,9 @@ class _Run:
         self._emit(Verified(action.resource, leftover))
         if leftover:
             self._tally.leftover += 1
-            self._skip_dependents({a.id for a in self._plan.actions if a.resource == action.resource}, f"{action.resource} still differs")
+            self._skip_dependents(
+                {a.id for a in self._plan.actions if a.resource == action.resource}, f"{action.resource} still differs"
+            )
 
     def _fail(self, action: Action, error: VireoError) -> None:
         text = f"{error.summary}: {error.detail}" if error.detail and error.detail not in error.summary else error.summary

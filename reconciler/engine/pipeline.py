@@ -22,8 +22,8 @@ from reconciler.model.plan import Plan
 from reconciler.model.resource import ManifestSet, Project, ResourceId
 from reconciler.model.state import Desired, HostFacts, HostState, Mark
 from reconciler.planning import planner
+from reconciler.planning.allowance import Policy
 from reconciler.planning.identity import Settling, settle
-from reconciler.planning.planner import Policy
 
 if TYPE_CHECKING:
     from reconciler.host.session import Session
@@ -60,7 +60,9 @@ class Options:
         """Targets and labels as one set of ``Kind/name``; None if neither is given."""
         if not self.labels:
             return frozenset(self.targets) if self.targets else None
-        found = {str(r.id) for r in manifests.resources if all(r.labels.get(name) == value for name, value in self.labels.items())}
+        found = {
+            str(r.id) for r in manifests.resources if all(r.labels.get(name) == value for name, value in self.labels.items())
+        }
         if not found:
             wanted = ", ".join(f"{name}={value}" for name, value in self.labels.items())
             raise UsageError(f"no resource has the labels {wanted}", hint="labels are in metadata.labels")

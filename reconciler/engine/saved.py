@@ -22,7 +22,7 @@ from reconciler.model.difference import Impact
 from reconciler.model.plan import FORMAT, Plan
 from reconciler.model.resource import HostSpec, Ignore, Location, ManifestSet, Project, ResourceId
 from reconciler.model.state import Desired
-from reconciler.planning.planner import Policy
+from reconciler.planning.allowance import Policy
 
 SAVED = "saved"
 
@@ -52,7 +52,7 @@ def save(prepared: Prepared, options: Options, paths: Sequence[str], file: str) 
     """Write the plan to `file`, readable by its owner only. Raises UsageError where it cannot be written."""
     data = prepared.plan.to_json() | {
         SAVED: {
-            "paths": [os.path.abspath(path) for path in paths],
+            "paths": [str(Path(path).absolute()) for path in paths],
             "project": dataclasses.asdict(prepared.project),
             "hosts": [{"name": s.facts.name, "uri": s.facts.uri} for s in prepared.states],
             "connect": options.connect,
@@ -63,7 +63,8 @@ def save(prepared: Prepared, options: Options, paths: Sequence[str], file: str) 
         }
     }
     try:
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        target = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(target, "w", encoding="utf-8") as out:
             json.dump(data, out, indent=1)
             out.write("\n")
     except OSError as error:
@@ -119,7 +120,11 @@ def _with_secrets(saved: SavedPlan) -> tuple[Desired, ...]:
     """The wishes with their secret values, which only the manifests hold."""
     if not any(_needs_secrets(desired) for desired in saved.desired):
         return saved.desired
-    known = {value: text for desired in pipeline.check(pipeline.load(saved.paths, saved.options)) for value, text in desired.secrets.items()}
+    known = {
+        value: text
+        for desired in pipeline.check(pipeline.load(saved.paths, saved.options))
+        for value, text in desired.secrets.items()
+    }
     out = []
     for desired in saved.desired:
         needed = _needs_secrets(desired)
@@ -164,6 +169,6 @@ def _desired_json(desired: Desired) -> dict[str, Any]:
 
 
 def _desired(data: Mapping[str, Any]) -> Desired:
-    names = {name: "" for name in data["secret_names"]}
+    names = dict.fromkeys(data["secret_names"], "")
     fields = {name: value for name, value in data.items() if name != "secret_names"}
     return Desired(**{**fields, "id": ResourceId(*data["id"]), "source": Location(*data["source"]), "secrets": names})

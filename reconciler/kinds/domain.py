@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from reconciler.kinds.kind import Key, Kind, Lifecycle, Reference, Rules, Transition, Way
 from reconciler.kinds.spellings import cpuset, family, lower, number
 from reconciler.model.difference import Impact
@@ -138,7 +140,8 @@ RULES = Rules(
         "devices/vsock/cid/@*": frozenset({"yes"}),
     },
     variants={
-        f"devices/{name}": "@type" for name in ("disk", "interface", "hostdev", "channel", "serial", "console", "parallel", "filesystem")
+        f"devices/{name}": "@type"
+        for name in ("disk", "interface", "hostdev", "channel", "serial", "console", "parallel", "filesystem")
     },
     placed_by={
         "devices/disk": ("target/@bus", "target/@dev"),
@@ -156,8 +159,8 @@ RULES = Rules(
     derived_serial="devices/disk",
 )
 
-PERSISTENT = "persistent"
-TRANSIENT = "transient"
+PERSISTENT: Final = "persistent"
+TRANSIENT: Final = "transient"
 
 LIFECYCLE = Lifecycle(
     states=("undefined", "stopped", "running", "paused", "saved"),

@@ -20,7 +20,7 @@ __all__ = ["Key", "Kind", "Lifecycle", "Reference", "Rules", "Transition", "Way"
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One step of a lifecycle. `cost` chooses between paths of equal impact. `only` limits it to persistent or transient objects."""
+    """One step of a lifecycle. `cost` chooses between ways of equal impact; `only` limits it to one sort of objects."""
 
     verb: Verb
     source: str

@@ -27,7 +27,14 @@ VOLUME = Kind(
         rounding={"capacity": 512},
         spellings={"target/permissions/mode": octal},
         hidden=("key", "physical", "source", "target/timestamps/**", "@type"),
-        create_only=("allocation", "target/path", "target/permissions/**", "target/clusterSize", "target/nocow", "target/features/**"),
+        create_only=(
+            "allocation",
+            "target/path",
+            "target/permissions/**",
+            "target/clusterSize",
+            "target/nocow",
+            "target/features/**",
+        ),
     ),
     ways=(
         Way(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from reconciler.model.state import Desired, HostFacts
 from reconciler.xmltree import validate
 from reconciler.xmltree.document import Element, XmlError, parse, serialize
 from reconciler.xmltree.merge import overlay
+
+_LINE = re.compile(r",? line \d+(?:, column \d+)?")  # libxml2 counts within the text, people within the file
 
 __all__ = ["Catalogue", "VolumeFacts", "render"]
 
@@ -105,7 +108,9 @@ def _overlaid(resource: Resource, kind: Kind, text: str) -> str:
     try:
         over_root = parse(over)
     except XmlError as error:
-        raise InvalidManifestsError([_overlay_problem(resource, f"not well-formed XML: {error.message}", error.line)]) from None
+        message = f"not well-formed XML: {_LINE.sub('', error.message)}"
+        line = min(error.line, over.rstrip().count("\n") + 1)
+        raise InvalidManifestsError([_overlay_problem(resource, message, line)]) from None
     if over_root.tag != kind.root:
         message = f"the overlay's root is <{over_root.tag}>, a {kind.name} needs <{kind.root}>"
         raise InvalidManifestsError([_overlay_problem(resource, message, 1)])

@@ -97,7 +97,13 @@ def to_json(event: Event) -> dict[str, Any]:
         case ActionSkipped(action, reason):
             return {"event": "action-skipped", **_action(action), "reason": reason}
         case Verified(resource, leftover):
-            return {"event": "verified", "kind": resource.kind, "name": resource.name, "host": resource.host, "leftover": list(leftover)}
+            return {
+                "event": "verified",
+                "kind": resource.kind,
+                "name": resource.name,
+                "host": resource.host,
+                "leftover": list(leftover),
+            }
         case Notice(host, message):
             return {"event": "notice", "host": host, "message": message}
         case ApplyFinished(done, failed, skipped, blocked, seconds, interrupted):

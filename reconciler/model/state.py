@@ -40,7 +40,7 @@ class Mark:
     `uuid` is the object's own UUID (a volume's: its key): another one there means a clone, which is not ours.
     `xml`, `state`, `autostart` and `options` are the intent: the Desired last applied. `digest` is that Desired's digest.
     `readback` is the digest of the persistent XML as libvirt returned it after the last apply, `live` the same of the live XML.
-    `normalised` holds what libvirt made of declared paths (path -> the value read back, None if it dropped it): equal to declared.
+    `normalised` holds what libvirt made of declared paths: path -> the value read back, None if it dropped it.
     `pending` is true from before the first call of a creation until its verification.
     """
 

@@ -41,7 +41,7 @@ def compare(kind: Kind, sides: Sides, mark: Mark | None) -> tuple[Difference, ..
     live = None if live_map is None else _settled_live(_project(live_map, scope, desired, rules), persistent, rules)
     waiting = [] if live is None else _differing(persistent, live)
     _forgive(persistent, desired, intent, mark, rules)
-    found = {path: Cause.MANIFEST for path in _differing(desired, persistent)}
+    found = dict.fromkeys(_differing(desired, persistent), Cause.MANIFEST)
     if intent is not None:
         found = {path: Cause.MANIFEST if _moved(path, desired, intent) else Cause.DRIFT for path in found}
     for path in waiting:
@@ -156,7 +156,7 @@ def _column(mapping: Canonical, path: str) -> str | None:
     if value is None or value:
         return value
     below = f"{path}/"
-    parts = [f"{p[len(below):].replace('/@', '.').lstrip('@')}={v}" for p, v in mapping.items() if p.startswith(below) and v]
+    parts = [f"{p[len(below) :].replace('/@', '.').lstrip('@')}={v}" for p, v in mapping.items() if p.startswith(below) and v]
     return " ".join(parts) or "present"
 
 

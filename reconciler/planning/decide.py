@@ -147,7 +147,11 @@ def _change(subject: Subject, desired: Desired, observed: Observed) -> Decision:
         steps += [restart] if restart else []
         if late and restart is None:
             notes = f"takes effect at the next start: {', '.join(late)}"
-    if not steps and subject.mark is not None and (options := tuple(d.path for d in differences if d.path.startswith("options/"))):
+    if (
+        not steps
+        and subject.mark is not None
+        and (options := tuple(d.path for d in differences if d.path.startswith("options/")))
+    ):
         steps.append(Step(Verb.RECORD, "only how Vireo treats it changed", paths=options))
     return Decision(tuple(differences), tuple(steps), notes)
 
@@ -180,7 +184,9 @@ def _repairs(subject: Subject, desired: Desired, observed: Observed, found: tupl
     if Verb.DEFINE in by_verb:
         by_verb[Verb.DEFINE] += by_verb.pop(Verb.UPDATE, []) if observed.live is None else []
     for verb, differences in by_verb.items():
-        impact = max((way_for(subject.kind, d.path).impact for d in differences if d.impact < Impact.RESTART), default=Impact.NONE)
+        impact = max(
+            (way_for(subject.kind, d.path).impact for d in differences if d.impact < Impact.RESTART), default=Impact.NONE
+        )
         below = impact if impact < Impact.RESTART else Impact.NONE
         yield Step(verb, _why(differences), below, tuple(d.path for d in differences))
 
@@ -211,7 +217,9 @@ def _standing(subject: Subject, desired: Desired, observed: Observed) -> Iterato
     if _persistent(desired) != (observed.persistent is not None):
         same = mark is not None and not mark.pending and bool(mark.options.get(PERSISTENT, True)) == _persistent(desired)
         cause = Cause.DRIFT if same else Cause.MANIFEST
-        yield Difference(PERSISTENT, _word(_persistent(desired)), _word(observed.persistent is not None), None, cause, Impact.NONE)
+        yield Difference(
+            PERSISTENT, _word(_persistent(desired)), _word(observed.persistent is not None), None, cause, Impact.NONE
+        )
     if desired.autostart not in (None, observed.autostart) and _persistent(desired):
         cause = Cause.DRIFT if mark is not None and mark.autostart == desired.autostart and not mark.pending else Cause.MANIFEST
         yield Difference(AUTOSTART, _word(desired.autostart), _word(observed.autostart), None, cause, Impact.NONE)
@@ -229,7 +237,9 @@ def _standing_steps(subject: Subject, desired: Desired, observed: Observed) -> I
         yield Step(Verb.AUTOSTART, f"autostart: {_word(desired.autostart)} ({reasons[AUTOSTART].value})", paths=(AUTOSTART,))
     if state != desired.state:
         removing = desired.state == subject.kind.lifecycle.absent
-        steps = _route(subject, desired, state, f"state: {desired.state} ({reasons.get(STATE, Cause.MANIFEST).value}), it is {state}")
+        steps = _route(
+            subject, desired, state, f"state: {desired.state} ({reasons.get(STATE, Cause.MANIFEST).value}), it is {state}"
+        )
         steps = tuple(replace(step, consented=removing) for step in steps)
         holds_data = subject.kind.remade is Impact.DATA_LOSS
         yield from by_policy(steps, str(desired.options.get("onDelete") or "")) if holds_data else steps
@@ -244,7 +254,9 @@ def _options(subject: Subject, desired: Desired) -> Iterator[Difference]:
         if wanted.get(path) != known.get(path) and path not in NOT_INTENT:
             yield Difference(f"options/{path}", wanted.get(path), known.get(path), None, Cause.MANIFEST, Impact.NONE)
     if subject.mark.protect != desired.protect:
-        yield Difference("options/protect", _word(desired.protect), _word(subject.mark.protect), None, Cause.MANIFEST, Impact.NONE)
+        yield Difference(
+            "options/protect", _word(desired.protect), _word(subject.mark.protect), None, Cause.MANIFEST, Impact.NONE
+        )
 
 
 def _leaves(options: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Mapping, Set
+from collections.abc import Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from reconciler.errors import VireoError
@@ -15,7 +16,7 @@ class CycleError(VireoError):
     """Things that need each other in a ring cannot be put in an order."""
 
 
-def ordered(needs: Mapping[Node, Set[Node]], priority: Mapping[Node, Any]) -> list[Node]:
+def ordered(needs: Mapping[Node, AbstractSet[Node]], priority: Mapping[Node, Any]) -> list[Node]:
     """All nodes, each after those that it needs; among those that could be next the one of least priority. Raises CycleError."""
     waiting = {node: {other for other in others if other in needs} for node, others in needs.items()}
     dependents: dict[Node, list[Node]] = {}

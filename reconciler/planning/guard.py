@@ -41,13 +41,8 @@ def _protected(step: Step, situation: Situation) -> str | None:
 
 
 def _in_use(step: Step, situation: Situation) -> str | None:
-    match situation.kind.held.get(step.verb):
-        case "any":
-            users = situation.users
-        case "active":
-            users = situation.active_users
-        case None:
-            users = ()
+    counting = situation.kind.held.get(step.verb)
+    users = {"any": situation.users, "active": situation.active_users}[counting] if counting else ()
     return f"in use by {', '.join(map(str, sorted(users)))}" if users else None
 
 
@@ -58,7 +53,9 @@ def _mass_deletion(step: Step, situation: Situation) -> str | None:
 def _ceiling(step: Step, situation: Situation) -> str | None:
     if step.consented or step.impact <= situation.ceiling:
         return None
-    return f"its impact is {step.impact.label}, above the ceiling {situation.ceiling.label}: --allow {step.impact.label} permits it"
+    return (
+        f"its impact is {step.impact.label}, above the ceiling {situation.ceiling.label}: --allow {step.impact.label} permits it"
+    )
 
 
 GUARDS: tuple[Callable[[Step, Situation], str | None], ...] = (_read_only, _protected, _in_use, _mass_deletion, _ceiling)

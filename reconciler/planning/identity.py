@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from reconciler.kinds.kind import Key, Kind
 from reconciler.model.resource import Ignore, ResourceId
-from reconciler.xmltree.document import Element, parse, serialize, tag
+from reconciler.xmltree.document import Element, attributes, parse, serialize, tag, unset
 from reconciler.xmltree.paths import children, join, key_of, matches, part_of, rules_for
 from reconciler.xmltree.rules import Rules
 
@@ -151,7 +151,9 @@ def _derive(root: Element, others: list[Element], settling: Settling) -> None:
     for device in _devices(root, rules.derived_mac):
         alias = part_of(device, "alias/@name")
         source = device.find("source")
-        label = alias or "+".join([device.get("type") or "", *(() if source is None else sorted(map(str, source.attrib.values())))])
+        label = alias or "+".join(
+            [device.get("type") or "", *(() if source is None else sorted(map(str, source.attrib.values())))]
+        )
         nth = seen.get(label, 0)
         seen[label] = nth + 1
         if device.find("mac") is None:
@@ -186,11 +188,11 @@ def _leave_alone(root: Element, host: Element, settling: Settling) -> None:
 
 
 def _agree(mine: Element, theirs: Element, path: str, plain: str, patterns: tuple[str, ...], rules: Rules) -> None:
-    for name in {*mine.attrib, *theirs.attrib}:
+    for name in {*attributes(mine), *attributes(theirs)}:
         if _ignored(join(path, f"@{name}"), join(plain, f"@{name}"), patterns):
-            value = theirs.get(str(name))
+            value = theirs.get(name)
             if value is None:
-                mine.attrib.pop(name, None)
+                unset(mine, name)
             else:
                 mine.set(name, value)
     have = {step: (below, child) for step, below, child in children(mine, plain, rules)}

@@ -53,7 +53,7 @@ def _named(kind: Kind, root: Element, places: Places) -> Iterator[ResourceId]:
 
 
 def users(state: HostState, places: Places) -> dict[ResourceId, frozenset[ResourceId]]:
-    """Who uses what on a host, foreign objects included: resource -> those that name it in their persistent or live definition."""
+    """Who uses what on a host, foreign objects included: resource -> those whose persistent or live definition names it."""
     out: dict[ResourceId, set[ResourceId]] = {}
     for id_, seen in state.resources.items():
         for used in references(KINDS[id_.kind], (seen.persistent, seen.live), places, id_):

@@ -27,10 +27,13 @@ def remove(subject: Subject, *, asked: bool, inherited: str = "") -> Decision:
         return Decision(steps=(Step(Verb.FORGET, "it is gone, and no manifest names it any more"),))
     if not subject.ours:
         return Decision(
-            steps=(Step(Verb.FORGET, "another object has its name now, and no manifest names it any more"),), note="not ours any more"
+            steps=(Step(Verb.FORGET, "another object has its name now, and no manifest names it any more"),),
+            note="not ours any more",
         )
     found = route(subject.kind.lifecycle, subject.state, absent, persistent=subject.observed.persistent is not None) or ()
-    difference = Difference(STATE, absent, subject.state, None, Cause.MANIFEST, max((s.impact for s in found), default=Impact.NONE))
+    difference = Difference(
+        STATE, absent, subject.state, None, Cause.MANIFEST, max((s.impact for s in found), default=Impact.NONE)
+    )
     reason = "no manifest names it any more"
     steps = tuple(Step(step.verb, reason, step.impact, (STATE,), consented=True) for step in found)
     if subject.kind.remade is not Impact.DATA_LOSS:

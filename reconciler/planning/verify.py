@@ -25,14 +25,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What was done: `defined` if libvirt was given a definition, `withheld` the paths of blocked steps, `before` the old mark."""
+    """What was done: `defined` if libvirt took a definition, `withheld` the paths of blocked steps, `before` the old mark."""
 
     defined: bool
     withheld: Collection[str]
     before: Mark | None
 
 
-def verify(project: Project, desired: Desired, observed: Observed | None, machines: Mapping[tuple[str, str], str], work: Work) -> Verdict:
+def verify(
+    project: Project, desired: Desired, observed: Observed | None, machines: Mapping[tuple[str, str], str], work: Work
+) -> Verdict:
     """Compare what a resource should be now with what was observed of it after its last action.
 
     What libvirt made of a definition that it has just taken is no difference, now or later: it is kept in the mark.
@@ -62,7 +64,9 @@ def verify(project: Project, desired: Desired, observed: Observed | None, machin
     return Verdict(mark, leftover)
 
 
-def _rest(kind: Kind, desired: Desired, observed: Observed, mark: Mark, withheld: Collection[str]) -> tuple[tuple[str, ...], bool]:
+def _rest(
+    kind: Kind, desired: Desired, observed: Observed, mark: Mark, withheld: Collection[str]
+) -> tuple[tuple[str, ...], bool]:
     """The paths that should not differ any more, and whether something waits for a restart."""
     subject = Subject(kind, desired.id, desired, observed, mark, intent=desired.xml)
     found = [d for d in decide(subject, desired).differences if d.path not in withheld]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from reconciler.xmltree.document import Element
+from reconciler.xmltree.document import Element, attributes
 from reconciler.xmltree.paths import PathRules, children, join, rules_for
 from reconciler.xmltree.rules import Rules
 
@@ -33,11 +33,11 @@ def _element(element: Element, path: str, plain: str, rules: Rules, out: Canonic
     counted = own.unit is not None
     text = (element.text or "").strip()
     out[path] = _value(text, unit, own)
-    for name, value in element.attrib.items():
+    for name, value in attributes(element).items():
         about = rules_for(rules, join(plain, f"@{name}"))
         if not about.hidden:
             counted = counted or about.unit is not None
-            out[join(path, f"@{name}")] = _value(str(value), unit, about)
+            out[join(path, f"@{name}")] = _value(value, unit, about)
     if counted:
         out.pop(join(path, "@unit"), None)
     for step, below, child in children(element, plain, rules):

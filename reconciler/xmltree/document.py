@@ -36,14 +36,17 @@ def parse(text: str) -> Element:
     try:
         root = etree.fromstring(text.encode(), _parser())
     except etree.XMLSyntaxError as error:
-        line = error.position[0] if error.position else 1
-        raise XmlError(str(error.msg or error), line) from None
+        raise XmlError(str(error.msg or error), error.position[0]) from None
     except ValueError as error:
         raise XmlError(str(error), 1) from None
-    if root.getroottree().docinfo.doctype:
+    if _doctype(root):
         message = "a document type declaration is not allowed"
         raise XmlError(message, 1)
     return root
+
+
+def _doctype(root: Element) -> str:
+    return str(getattr(root.getroottree().docinfo, "doctype", ""))
 
 
 def serialize(element: Element, *, pretty: bool = True) -> str:
@@ -53,8 +56,15 @@ def serialize(element: Element, *, pretty: bool = True) -> str:
 
 def tag(element: Element) -> str:
     """The element's name; with its namespace as ``{uri}name``."""
-    name = element.tag
-    if not isinstance(name, str):
-        message = "not an element"
-        raise TypeError(message)
-    return name
+    return str(element.tag)
+
+
+def attributes(element: Element) -> dict[str, str]:
+    """The element's attributes by name."""
+    return {str(name): str(value) for name, value in element.attrib.items()}
+
+
+def unset(element: Element, name: str) -> None:
+    """Take an attribute away, if it is there."""
+    if name in element.attrib:
+        del element.attrib[name]

@@ -23,7 +23,9 @@ PREFIX = "vireo"
 ELEMENT = "resource"
 
 _METADATA = re.compile(r"\s*<metadata(?:\s[^>]*)?(?:/>|>.*?</metadata>)", re.DOTALL)
-_MARK = re.compile(r"<vireo:resource\b[^>]*?(?:/>|>.*?</vireo:resource>)|<resource\b[^>]*urn:vireo:1[^>]*?(?:/>|>.*?</resource>)", re.DOTALL)
+_MARK = re.compile(
+    r"<vireo:resource\b[^>]*?(?:/>|>.*?</vireo:resource>)|<resource\b[^>]*urn:vireo:1[^>]*?(?:/>|>.*?</resource>)", re.DOTALL
+)
 _LIMIT = 4 * 1024 * 1024
 
 
@@ -65,7 +67,11 @@ def read(text: str, host: str = "") -> Mark | None:
         return None
     element = found.group(0)
     try:
-        root = parse(element if "xmlns:vireo" in element else element.replace("<vireo:resource", f'<vireo:resource xmlns:vireo="{NAMESPACE}"', 1))
+        root = parse(
+            element
+            if "xmlns:vireo" in element
+            else element.replace("<vireo:resource", f'<vireo:resource xmlns:vireo="{NAMESPACE}"', 1)
+        )
         content = _unpack(root.text or "")
     except (XmlError, ValueError, zlib.error, binascii.Error):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from reconciler.xmltree.document import Element, parse, serialize, tag
+from reconciler.xmltree.document import Element, attributes, parse, serialize, tag, unset
 from reconciler.xmltree.paths import children, join, matches_any, part_of, rules_for
 from reconciler.xmltree.rules import Rules
 
@@ -67,13 +67,13 @@ def _merge(base: Element, want: Element, before: Element | None, path: str, rule
     if _text_of(want) or (before is not None and _text_of(before) and not len(want)):
         base.text = want.text
     if rules_for(rules, path).unit is not None and "unit" not in want.attrib:
-        base.attrib.pop("unit", None)
-    for name in () if before is None else before.attrib:
+        unset(base, "unit")
+    for name in {} if before is None else attributes(before):
         if name not in want.attrib:
-            base.attrib.pop(name, None)
-    for name, value in want.attrib.items():
+            unset(base, name)
+    for name, value in attributes(want).items():
         if rules_for(rules, join(path, f"@{name}")).unit is not None and "unit" not in want.attrib:
-            base.attrib.pop("unit", None)
+            unset(base, "unit")
         base.set(name, value)
     _merge_children(base, want, before, path, rules, removing=removing)
     if placed and placed != _placement(base, path, rules) and want.find("address") is None:

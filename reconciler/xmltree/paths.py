@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TypeVar
 
-from reconciler.xmltree.rules import Key, Rules
 from reconciler.xmltree.document import Element, tag
+from reconciler.xmltree.rules import Key, Rules
 
 T = TypeVar("T")
 
@@ -151,11 +151,12 @@ def part_of(element: Element, source: str) -> str | None:
     """The value at ``target/@dev``, ``@type``, ``name`` or ``@index=0`` (with a value for when it is missing)."""
     source, _, default = source.partition("=")
     *steps, last = source.split("/")
-    here: Element | None = element
+    here = element
     for step in steps:
-        here = here.find(step)
-        if here is None:
+        below = here.find(step)
+        if below is None:
             return default or None
+        here = below
     if last.startswith("@"):
         value = here.get(last[1:])
     else:
@@ -163,7 +164,13 @@ def part_of(element: Element, source: str) -> str | None:
         value = None if found is None else (found.text or "").strip()
     if value is None:
         return default or None
-    return str(int(value, 16)) if value.startswith("0x") and _HEX.fullmatch(value) else value.lower() if _MAC.fullmatch(value) else value
+    return (
+        str(int(value, 16))
+        if value.startswith("0x") and _HEX.fullmatch(value)
+        else value.lower()
+        if _MAC.fullmatch(value)
+        else value
+    )
 
 
 _HEX = re.compile(r"0x[0-9a-fA-F]+")

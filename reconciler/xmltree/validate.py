@@ -65,7 +65,7 @@ def problems(text: str, rng: str) -> list[str]:
         return list(dict.fromkeys(_sentence(root, error.message) for error in _errors(schema)))
 
 
-def _errors(schema: etree.RelaxNG) -> list[etree._LogEntry]:  # noqa: SLF001  lxml has no public name
+def _errors(schema: etree.RelaxNG) -> list[etree._LogEntry]:
     return list(schema.error_log)
 
 
@@ -78,7 +78,9 @@ def _part_problems(element: Element) -> list[str]:
     if schema is None or schema.validate(element):
         return []
     last = _errors(schema)[-1].message
-    deepest = next((e.message for e in _errors(schema) if "Invalid attribute" in e.message or "Did not expect element" in e.message), last)
+    deepest = next(
+        (e.message for e in _errors(schema) if "Invalid attribute" in e.message or "Did not expect element" in e.message), last
+    )
     return [_sentence(element, deepest)]
 
 

@@ -134,12 +134,26 @@ def test_ctrl_c_at_the_question_does_nothing(vireo: list[str]) -> None:
     assert code == 130
 
 
-def test_destroy_wants_the_projects_name(vireo: list[str], test_default: str, tmp_path: Path) -> None:
-    """On a host that is gone with its connection there is nothing to destroy, and nothing is asked."""
-    with terminal(*command(vireo, "destroy")) as screen:
-        code, text = screen.end()
-    assert "Nothing to do" in text
-    assert code == 0
+APPLY_THEN_DESTROY = """
+import sys
+import libvirt
+from reconciler.cli.app import run, run_process
+held = libvirt.open("test:///default")  # a host of the test driver is gone with the last connection to it
+words = ["-q", "-c", "test:///default"]
+assert run([*words, "apply", sys.argv[1], "--yes"]) == 0
+run_process([*words, "destroy", sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("answer, code, last", [("lab\n", 0, "Apply: 2 done"), ("y\n", 1, "Nothing was done.")])
+def test_destroy_wants_the_projects_name(vireo: list[str], answer: str, code: int, last: str) -> None:
+    with terminal(sys.executable, "-c", APPLY_THEN_DESTROY, vireo[-1]) as screen:
+        screen.wait_for("Plan: 0 to create, 0 to change, 1 to delete")
+        screen.wait_for("Type the project's name to do it:")
+        screen.type(answer)
+        ended, text = screen.end()
+    assert last in text
+    assert ended == code
 
 
 SIGNALLED = """

@@ -4,21 +4,25 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import platformdirs
 import pytest
 
 from reconciler.errors import HostError
-from reconciler.host.filestore import FileStore
+from reconciler.host.filestore import Entry, FileStore
 from reconciler.host.inventory import Inventory, projects
 from reconciler.host.rebuild import rebuild
 from reconciler.host.session import Session
 from reconciler.host.shards import Record, encode, key_of
-from reconciler.host.store import store_of
+from reconciler.host.store import Store, store_of
 from reconciler.model.resource import HostSpec, ResourceId
 from reconciler.model.state import Mark
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 
 
@@ -134,6 +138,43 @@ def test_a_copy_that_a_killed_process_left_is_outdated_and_never_comes_back(test
         assert files() == []
 
 
+@dataclass(frozen=True)
+class Dying:
+    """The store of a process that is killed after its first write."""
+
+    store: Store
+    writes: list[str] = field(default_factory=list)
+
+    def entries(self, prefix: str) -> list[Entry]:
+        return self.store.entries(prefix)
+
+    def create(self, usage: str, text: str) -> Entry | None:
+        return self._once(lambda: self.store.create(usage, text))
+
+    def replace(self, entry: Entry, text: str) -> Entry | None:
+        return self._once(lambda: self.store.replace(entry, text))
+
+    def remove(self, entry: Entry) -> bool:
+        return self._once(lambda: self.store.remove(entry))
+
+    def _once(self, write: Callable[[], T]) -> T:
+        if self.writes:
+            raise KeyboardInterrupt
+        self.writes.append("one")
+        return write()
+
+
+def test_a_kill_while_forgetting_does_not_revive_an_outdated_copy(test_uri: str) -> None:
+    with open_session(test_uri) as session:
+        store = store_of(session)
+        for number, digest in enumerate(["newer", "older"]):
+            text = encode({key_of(mark("a").id): Record(-number, mark("a", digest=digest))})
+            assert store.create(f"vireo/demo/inventory/{number}", text)
+        with pytest.raises(KeyboardInterrupt):
+            Inventory(Dying(store), "demo", "node1").forget([mark("a").id])
+        assert [kept.digest for kept in Inventory.open(session, "demo").marks.values()] == ["newer"]
+
+
 # --- files ----------------------------------------------------------------------------------------------------
 
 
@@ -151,7 +192,7 @@ def test_the_shared_host_of_the_test_driver_has_one_inventory() -> None:
 
 def test_what_a_process_owned_in_its_memory_is_void_when_it_has_ended() -> None:
     code = (
-        "from reconciler.host.filestore import FileStore\n"
+        "from reconciler.host.filestore import Entry, FileStore\n"
         "store = FileStore.of_host('test:///default', world='shared')\n"
         "assert store.create('vireo/demo/inventory/0', 'text')\n"
         "print(store.folder)\n"
@@ -167,7 +208,7 @@ def test_what_a_process_owned_in_its_memory_is_void_when_it_has_ended() -> None:
 def test_only_one_of_many_processes_creates_an_entry(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from reconciler.host.filestore import FileStore\n"
+        "from reconciler.host.filestore import Entry, FileStore\n"
         "store = FileStore(Path(sys.argv[1]))\n"
         "sys.stdin.readline()\n"
         "print(sum(store.create(f'vireo/demo/{n}', 'mine') is not None for n in range(50)))\n"

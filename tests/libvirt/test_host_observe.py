@@ -256,7 +256,9 @@ def test_objects_that_come_and_go_during_the_pass_do_no_harm(session: Session) -
             domains = [session.conn.defineXML(domain_xml(f"d{number}")) for number in range(20)]
             for domain in domains:
                 domain.create()
+            for domain in domains:
                 domain.destroy()
+            for domain in domains:
                 domain.undefine()
 
     thread = threading.Thread(target=churn)

@@ -36,7 +36,9 @@ def manifest(kind: str, name: str, spec: dict[str, Any], **metadata: Any) -> dic
 
 POOL = manifest("Pool", "images", {"type": "dir", "path": "/var/lib/libvirt/images/pool", "state": "active", "autostart": True})
 VOLUME = manifest("Volume", "web1.qcow2", {"pool": "images", "capacity": "8MiB", "format": "qcow2"})
-NETWORK = manifest("Network", "lan", {"mode": "isolated", "state": "active", "addresses": [{"address": "10.7.0.1", "prefix": 24}]})
+NETWORK = manifest(
+    "Network", "lan", {"mode": "isolated", "state": "active", "addresses": [{"address": "10.7.0.1", "prefix": 24}]}
+)
 DOMAIN = manifest(
     "Domain",
     "web1",

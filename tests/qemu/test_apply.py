@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 import zlib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import libvirt
 import pytest
@@ -58,7 +60,10 @@ def test_a_saved_plan_holds_no_secret_and_can_still_be_applied(vireo: Vireo, tmp
     assert "passwd='s3cr3t!'" in vireo.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
     inventories = [secret for secret in vireo.connection.listAllSecrets() if "/inventory/" in secret.usageID()]
     assert inventories
-    assert all(b"s3cr3t!" not in zlib.decompress(secret.value()) for secret in inventories)
+    assert all(
+        b"s3cr3t!" not in zlib.decompress(base64.b64decode(str(ElementTree.fromstring(secret.XMLDesc()).findtext("description"))))
+        for secret in inventories
+    )
     assert "s3cr3t!" not in vireo.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
     vireo.assert_in_sync()
     vireo.spec("Domain/web1")["graphics"] = [{"type": "vnc", "password": "another"}]
@@ -124,7 +129,9 @@ def test_a_daemon_that_restarts_meanwhile_is_waited_for(vireo: Vireo, lab: Lab) 
 def foreigners(connection: libvirt.virConnect) -> None:
     """A domain, a network and a pool with a volume that somebody else made."""
     connection.networkDefineXML("<network><name>theirs</name><ip address='10.9.0.1' prefix='24'/></network>")
-    pool = connection.storagePoolDefineXML("<pool type='dir'><name>theirs</name><target><path>/var/lib/libvirt/images/theirs</path></target></pool>")
+    pool = connection.storagePoolDefineXML(
+        "<pool type='dir'><name>theirs</name><target><path>/var/lib/libvirt/images/theirs</path></target></pool>"
+    )
     pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
     pool.createXML("<volume><name>theirs.img</name><capacity>4096</capacity></volume>")
     connection.defineXML(
@@ -211,7 +218,13 @@ def test_what_nobody_owns_is_adopted_only_when_asked_and_stays_running(vireo: Vi
     domain = vireo.connection.defineXML(xml)
     domain.create()
     run = domain.ID()
-    vireo.add(manifest("Domain", "web1", {"state": "running", "memory": "64MiB", "vcpus": 1, "os": {"machine": "pc"}, "update": {"restart": "allowed"}}))
+    vireo.add(
+        manifest(
+            "Domain",
+            "web1",
+            {"state": "running", "memory": "64MiB", "vcpus": 1, "os": {"machine": "pc"}, "update": {"restart": "allowed"}},
+        )
+    )
     refused = vireo.apply("--allow", "data-loss", code=5)
     assert "--adopt" in refused.out
     vireo.apply("--adopt", "--allow", "data-loss")

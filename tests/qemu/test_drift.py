@@ -16,7 +16,9 @@ CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
 def _memory(vireo: Vireo) -> None:
     domain = vireo.domain()
     text = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    vireo.connection.defineXML(text.replace("32768</memory>", "65536</memory>").replace("32768</currentMemory>", "65536</currentMemory>"))
+    vireo.connection.defineXML(
+        text.replace("32768</memory>", "65536</memory>").replace("32768</currentMemory>", "65536</currentMemory>")
+    )
 
 
 def _disk_removed(vireo: Vireo) -> None:
@@ -92,8 +94,12 @@ def test_redefinition_keeps_what_libvirt_and_others_gave(quick: Vireo) -> None:
     after = ElementTree.fromstring(quick.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     assert after.findtext("uuid") == before.findtext("uuid")
     for device in ("disk", "interface", "memballoon", "video", "controller"):
-        kept = [ElementTree.tostring(e.find("address")) for e in before.findall(f"devices/{device}") if e.find("address") is not None]
-        now = [ElementTree.tostring(e.find("address")) for e in after.findall(f"devices/{device}") if e.find("address") is not None]
+        kept = [
+            ElementTree.tostring(e.find("address")) for e in before.findall(f"devices/{device}") if e.find("address") is not None
+        ]
+        now = [
+            ElementTree.tostring(e.find("address")) for e in after.findall(f"devices/{device}") if e.find("address") is not None
+        ]
         assert now[: len(kept)] == kept
     assert [e.get("address") for e in after.findall(".//mac")] == [e.get("address") for e in before.findall(".//mac")]
 

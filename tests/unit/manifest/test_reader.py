@@ -109,8 +109,14 @@ def test_a_merge_key_fills_in_what_is_not_written() -> None:
     "text, problem",
     [
         ("a: 1\n\tb: 2\n", "m.yaml:2:1: not valid YAML: a tab cannot indent YAML (indent with spaces)"),
-        ("a: b: c\n", "m.yaml:1:5: not valid YAML: a ':' where none can stand (check the indentation, or put the text in quotes)"),
-        ("a: [1, 2\nb: 3\n", "m.yaml:2:2: not valid YAML: a ',' or the closing bracket is missing before this (close every [ and {)"),
+        (
+            "a: b: c\n",
+            "m.yaml:1:5: not valid YAML: a ':' where none can stand (check the indentation, or put the text in quotes)",
+        ),
+        (
+            "a: [1, 2\nb: 3\n",
+            "m.yaml:2:2: not valid YAML: a ',' or the closing bracket is missing before this (close every [ and {)",
+        ),
         ("a: 'x\n", "m.yaml:2:1: not valid YAML: the file ends within a quoted text (close the quotes)"),
         ("a: 1\na: 2\n", 'm.yaml:2:1: a: the key "a" is there twice (first on line 1) (keep one of them)'),
         ("a:\n  b: {c: 1, c: 2}\n", 'm.yaml:2:13: a.b.c: the key "c" is there twice (first on line 2) (keep one of them)'),
@@ -155,7 +161,9 @@ def test_nesting_without_end_is_refused() -> None:
 
 
 def test_a_thousand_documents_are_read_in_a_moment() -> None:
-    one = "kind: Domain\nmetadata: {name: x}\nspec:\n" + "".join(f"  field{n}: {{a: 1, b: [x, y]}}\n" for n in range(15)) + "---\n"
+    one = (
+        "kind: Domain\nmetadata: {name: x}\nspec:\n" + "".join(f"  field{n}: {{a: 1, b: [x, y]}}\n" for n in range(15)) + "---\n"
+    )
     begin = time.perf_counter()
     assert len(documents(one * 1000)) == 1000
     assert time.perf_counter() - begin < 5  # takes 0.3 s on an idle machine
@@ -212,7 +220,10 @@ def test_a_missing_path_and_a_folder_without_manifests_are_errors(folder: Path) 
 def test_a_file_of_ten_megabytes_is_refused_unread(folder: Path) -> None:
     with (folder / "big.yaml").open("wb") as stream:
         stream.truncate(10 * 1024 * 1024)
-    assert read("big.yaml") == ([], ["big.yaml:1:1: larger than 4 MiB: not read (is this a manifest? split it into several files)"])
+    assert read("big.yaml") == (
+        [],
+        ["big.yaml:1:1: larger than 4 MiB: not read (is this a manifest? split it into several files)"],
+    )
 
 
 def test_a_device_without_end_is_refused() -> None:

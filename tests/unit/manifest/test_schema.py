@@ -118,7 +118,10 @@ def test_two_volumes_of_one_name_in_two_pools_are_two_volumes(load: Load) -> Non
         ("apiVersion: vireo/v1\nkind: Volum\n", 'm.yaml:2:1: kind: "Volum" is not a kind (did you mean "Volume"?)'),
         ("apiVersion: vireo/v1\nkind: [Pool]\n", "m.yaml:2:1: kind: \"['Pool']\" is not a kind"),
         ("apiVersion: vireo/v1\nkind: Pool\nmetadata: {name: a}\n", 'm.yaml:1:1: the field "spec" is missing'),
-        ("apiVersion: vireo/v1\nkind: Pool\nmetadata: {name: a}\nspec:\n", "m.yaml:4:1: spec: must be a mapping, but nothing stands here"),
+        (
+            "apiVersion: vireo/v1\nkind: Pool\nmetadata: {name: a}\nspec:\n",
+            "m.yaml:4:1: spec: must be a mapping, but nothing stands here",
+        ),
         ("# nothing\n", "m.yaml:1:1: no document in it"),
     ],
 )
@@ -131,7 +134,7 @@ def test_a_document_that_is_none_is_named(problems: Problems, text: str, problem
     "spec, problem",
     [
         ("capcity: 1GiB", 'm.yaml:6:3: spec.capcity: unknown field (did you mean "capacity"?)'),
-        ("capacity: 1024", "m.yaml:6:3: spec.capacity: \"1024\" has no unit; write 1024MiB or 1024GiB, for example"),
+        ("capacity: 1024", 'm.yaml:6:3: spec.capacity: "1024" has no unit; write 1024MiB or 1024GiB, for example'),
         ("capacity: 10G", 'm.yaml:6:3: spec.capacity: "G" is not a unit; write 10GiB (1024) or 10GB (1000) (for example "8GiB")'),
         ("capacity: 10 apples", 'm.yaml:6:3: spec.capacity: "apples" is not a unit; write one of B, KiB'),
         ("capacity: much", 'm.yaml:6:3: spec.capacity: "much" is not a quantity; write a number and a unit, as in 512MiB'),
@@ -139,9 +142,12 @@ def test_a_document_that_is_none_is_named(problems: Problems, text: str, problem
         ("capacity: 9EiB", 'm.yaml:6:3: spec.capacity: "9EiB" is more than libvirt can count'),
         ("capacity: [1GiB]", "m.yaml:6:3: spec.capacity: must be a text, not a list"),
         ("capacity: -1GiB", 'm.yaml:6:3: spec.capacity: "-1GiB" is not a quantity'),
-        ("{capacity: 1GiB, state: gone}", "spec.state: \"gone\" is not allowed here (one of: present, absent)"),
+        ("{capacity: 1GiB, state: gone}", 'spec.state: "gone" is not allowed here (one of: present, absent)'),
         ("{capacity: 1GiB, format: qcow3}", 'spec.format: "qcow3" is not allowed here (did you mean "qcow"?)'),
-        ("{capacity: 1GiB, permissions: {mode: 0711}}", 'spec.permissions.mode: must be a text, not 711 (put it in quotes; for example "0711")'),
+        (
+            "{capacity: 1GiB, permissions: {mode: 0711}}",
+            'spec.permissions.mode: must be a text, not 711 (put it in quotes; for example "0711")',
+        ),
         ("{capacity: 1GiB, permissions: {mode: rwx}}", 'spec.permissions.mode: "rwx" is not an octal mode; write it in quotes'),
         ("{capacity: 1GiB, nocow: yes}", 'spec.nocow: must be true or false, not "yes" (for example true)'),
         ("{capacity: 1GiB, wipe: {passes: 0}}", "spec.wipe.passes: must be at least 1"),
@@ -151,7 +157,10 @@ def test_a_document_that_is_none_is_named(problems: Problems, text: str, problem
         ("{backing: a}", "spec.backing: must be a mapping, not a text"),
         ("{backing: {path: /a}}", 'spec.backing: the field "format" is missing (for example "qcow2")'),
         ("{backing: {volum: a}}", 'spec.backing.volum: unknown field (did you mean "volume"?)'),
-        ("{backing: {volume: a}, format: raw}", "spec.format: this format cannot have a backing file; leave it out, or write qcow2"),
+        (
+            "{backing: {volume: a}, format: raw}",
+            "spec.format: this format cannot have a backing file; leave it out, or write qcow2",
+        ),
         ("{clone: {volume: a}, backing: {volume: b}}", "spec: only one of backing, clone and upload can be given"),
         ("{upload: {path: a.img}}", 'spec.upload: needs the field "format" too'),
         ("{upload: {path: a.img, sha256: abc}, format: raw}", 'spec.upload.sha256: "abc" is not a valid sha256'),
@@ -228,14 +237,23 @@ def test_a_bad_mac_is_named(problems: Problems, mac: str) -> None:
         ("mode: bridge\n  mtu: 1500", "spec.mtu: a network in this mode uses what the host has: it cannot have this"),
         ("mode: route\n  nat: {ipv6: true}\n  addresses: [{address: 10.0.0.1}]", "spec.nat: only mode nat has this"),
         ("mode: isolated\n  forward: {dev: eth0}", "spec.forward: an isolated network forwards nothing"),
-        ("mode: isolated\n  bridge: averyveryverylongname", 'spec.bridge: must have at most 15 characters'),
+        ("mode: isolated\n  bridge: averyveryverylongname", "spec.bridge: must have at most 15 characters"),
         ("mode: isolated\n  bridge: {nam: br0}", 'spec.bridge.nam: unknown field (did you mean "name"?)'),
         ("mode: isolated\n  bridge: 7", "spec.bridge: must be a text or a mapping, not a whole number"),
-        ("mode: isolated\n  addresses: [{address: 10.0.0.256}]", 'spec.addresses[0].address: "10.0.0.256" is not a valid IP address'),
+        (
+            "mode: isolated\n  addresses: [{address: 10.0.0.256}]",
+            'spec.addresses[0].address: "10.0.0.256" is not a valid IP address',
+        ),
         ("mode: isolated\n  addresses: [{prefix: 24}]", 'spec.addresses[0]: the field "address" is missing'),
         ("mode: isolated\n  addresses: {address: 10.0.0.1}", "spec.addresses: must be a list, not a mapping"),
-        ("mode: isolated\n  addresses: [{address: 10.0.0.1, prefix: 24, netmask: 255.0.0.0}]", "only one of prefix and netmask can be given"),
-        ("mode: isolated\n  addresses: [{address: 10.0.0.1, dhcp: {hosts: [{ip: 10.0.0.2}]}}]", 'one of "mac", "id" and "name" is needed'),
+        (
+            "mode: isolated\n  addresses: [{address: 10.0.0.1, prefix: 24, netmask: 255.0.0.0}]",
+            "only one of prefix and netmask can be given",
+        ),
+        (
+            "mode: isolated\n  addresses: [{address: 10.0.0.1, dhcp: {hosts: [{ip: 10.0.0.2}]}}]",
+            'one of "mac", "id" and "name" is needed',
+        ),
         ("mode: isolated\n  dns: {hosts: [{ip: 10.0.0.1, names: []}]}", "spec.dns.hosts[0].names: must not be empty"),
     ],
 )
@@ -253,7 +271,9 @@ def test_labels_are_texts_that_can_be_selected_by(problems: Problems) -> None:
 
 
 def test_all_problems_of_all_files_come_together_in_the_order_of_the_files(problems: Problems) -> None:
-    found = problems({"a.yaml": volume("x", "capcity: 1"), "b/c.yaml": "a: [\n", "d.yaml": POOL, "e.yaml": "kind: Pool\n---\nkind: Pool\n"})
+    found = problems(
+        {"a.yaml": volume("x", "capcity: 1"), "b/c.yaml": "a: [\n", "d.yaml": POOL, "e.yaml": "kind: Pool\n---\nkind: Pool\n"}
+    )
     assert [problem.split(":")[0] for problem in found] == ["a.yaml", "b/c.yaml", "e.yaml", "e.yaml"]
 
 
@@ -262,9 +282,8 @@ def test_all_problems_of_all_files_come_together_in_the_order_of_the_files(probl
 
 def test_two_resources_of_one_name_are_both_named(problems: Problems) -> None:
     found = problems({"a.yaml": volume("x"), "b.yaml": "# twice\n" + volume("x")})
-    assert found == [
-        "b.yaml:4:12: metadata.name: Volume/images/x is declared twice on localhost (first at a.yaml:3:12) (give one of them another name)"
-    ]
+    said = "metadata.name: Volume/images/x is declared twice on localhost (first at a.yaml:3:12)"
+    assert found == [f"b.yaml:4:12: {said} (give one of them another name)"]
 
 
 def test_one_uuid_for_two_networks_of_a_host_is_named_and_on_two_hosts_is_none(problems: Problems) -> None:
@@ -295,7 +314,9 @@ def test_a_host_that_nobody_declares_is_named_with_the_one_that_was_meant(proble
 
 def test_with_several_hosts_each_resource_must_say_which(problems: Problems) -> None:
     files = {"h.yaml": host("n1") + "---\n" + host("n2"), "m.yaml": volume("x")}
-    assert problems(files) == ['m.yaml:4:1: spec: the field "host" is missing, and the project has several hosts (one of: n1, n2)']
+    assert problems(files) == [
+        'm.yaml:4:1: spec: the field "host" is missing, and the project has several hosts (one of: n1, n2)'
+    ]
 
 
 def test_a_broken_host_document_is_not_blamed_on_those_who_name_it(problems: Problems) -> None:
@@ -309,7 +330,9 @@ def test_a_connection_besides_declared_hosts_is_refused(load: Load) -> None:
 
 
 def test_a_cycle_of_backing_files_is_named_as_it_runs(problems: Problems) -> None:
-    files = {name: volume(name, f"backing: {{volume: {base}}}") for name, base in (("a", "b"), ("b", "c"), ("c", "b"), ("d", "a"))}
+    files = {
+        name: volume(name, f"backing: {{volume: {base}}}") for name, base in (("a", "b"), ("b", "c"), ("c", "b"), ("d", "a"))
+    }
     (found,) = problems({f"{name}.yaml": text for name, text in files.items()})
     assert found == "c.yaml:6:3: spec.backing: a cycle of volumes: b -> c -> b (one of them must stand on its own)"
 
@@ -367,7 +390,9 @@ def test_every_field_has_a_title_a_description_and_an_example_and_mappings_are_c
     wanting = []
     for path, field in all_fields(kind):
         facets = of_kind.flat(field)
-        wanting += [f"{path}: {word}" for word in ("title", "description", "examples") if not any(word in facet for facet in facets)]
+        wanting += [
+            f"{path}: {word}" for word in ("title", "description", "examples") if not any(word in facet for facet in facets)
+        ]
         if field.get("type") == "object" and "additionalProperties" not in field:
             wanting.append(f"{path}: additionalProperties")
     assert wanting == []

@@ -1,0 +1,85 @@
+"""Holding back: the guards asked for every step, and whatever builds on a blocked step blocked with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.model.difference import Impact
+from reconciler.model.plan import Verb
+from reconciler.model.resource import Project, ResourceId
+from reconciler.model.state import HostState
+from reconciler.planning.allowance import Policy
+from reconciler.planning.case import Case
+from reconciler.planning.decide import STATE
+from reconciler.planning.guard import Situation, guard
+from reconciler.planning.references import Places, users
+from reconciler.planning.step import Step
+
+LEAST_LIMIT = 5
+
+
+def limit(project: Project, state: HostState, declared: int) -> int:
+    """How many resources one run may remove: the project's word, else 5 or a quarter of it."""
+    return project.prune_limit if project.prune_limit is not None else max(LEAST_LIMIT, max(declared, len(state.inventory)) // 4)
+
+
+def hold_back(cases: Mapping[ResourceId, Case], state: HostState, places: Places, policy: Policy, most: int) -> None:
+    """Ask the guards for each step of each case; `most` is how many resources may be removed without a word of their own."""
+    removals = [case for case in cases.values() if case.removing]
+    used = users(state, places) if any(s.verb in case.subject.kind.held for case in cases.values() for s in case.steps) else {}
+    leaving = {case.id for case in removals}
+    too_many = ""
+    pruned = [case for case in removals if case.desired is None]
+    if len(pruned) > most and not (policy.allow_mass_delete or policy.destroy):
+        too_many = f"{len(pruned)} deletions are more than the limit of {most}: --allow-mass-delete permits them"
+    for case in cases.values():
+        by = tuple(id_ for id_ in used.get(case.id, ()) if id_ not in leaving)
+        active = tuple(id_ for id_ in by if (seen := state.resources.get(id_)) is not None and seen.live is not None)
+        mark = case.subject.mark
+        situation = Situation(
+            kind=case.subject.kind,
+            ceiling=policy.allow if case.subject.ours or case.subject.observed is None else min(policy.allow, Impact.LIVE),
+            read_only=state.facts.read_only,
+            protected=(case.desired is not None and case.desired.protect) or (mark is not None and mark.protect),
+            users=by,
+            active_users=active,
+            removing=case.desired is None,
+            too_many=too_many,
+        )
+        case.steps = _chained([replace(step, blocked=guard(step, situation)) for step in case.steps], case)
+    _hold_dependents(cases)
+
+
+def _chained(steps: list[Step], case: Case) -> list[Step]:
+    """Steps that belong together are blocked together: the way from one state to another is gone wholly or not at all.
+
+    Where the object is not there, or not ours, everything builds on its first step.
+    """
+    whole = case.subject.observed is None or any(step.verb is Verb.ADOPT for step in steps)
+    together = [step for step in steps if whole or step.paths == (STATE,)]
+    held = next((step for step in together if step.blocked), None)
+    if held is None:
+        return steps
+    why = f"{held.verb.value} is blocked: {held.blocked}"
+    return [replace(step, blocked=step.blocked or why) if step in together else step for step in steps]
+
+
+def _hold_dependents(cases: Mapping[ResourceId, Case]) -> None:
+    """Whoever needs what is blocked from being brought here is blocked too."""
+    changed = True
+    while changed:
+        changed = False
+        missing = {
+            id_: step
+            for id_, case in cases.items()
+            if case.desired is not None and not case.removing and case.subject.observed is None
+            for step in case.steps
+            if step.blocked
+        }
+        for case in cases.values():
+            lacking = sorted(case.needs & missing.keys())
+            if lacking and not case.removing and any(step.blocked is None for step in case.steps):
+                why = f"needs {lacking[0]}, whose {missing[lacking[0]].verb.value} is blocked"
+                case.steps = [replace(step, blocked=step.blocked or why) for step in case.steps]
+                changed = True

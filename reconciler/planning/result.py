@@ -1,0 +1,62 @@
+"""A case that is decided -> what the plan says of its resource."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from reconciler.model.difference import Cause, Impact
+from reconciler.model.plan import ResourcePlan, Status, Verb
+from reconciler.model.state import Observed
+from reconciler.planning.case import Case
+from reconciler.xmltree.mark import digest
+
+
+def resource_plan(case: Case) -> ResourcePlan:
+    """The case as the plan shows it."""
+    subject = case.subject
+    options = case.desired.options if case.desired is not None else subject.mark.options if subject.mark is not None else {}
+    absent = subject.kind.lifecycle.absent
+    wanted = case.desired.state if case.desired is not None else absent if case.steps else subject.state
+    return ResourcePlan(
+        id=case.id,
+        status=_status(case),
+        desired_state=wanted,
+        observed_state=subject.state if not subject.unseen or subject.mark is None else subject.mark.state,
+        differences=case.decision.differences,
+        desired=case.desired,
+        uuid="" if subject.observed is None else subject.observed.uuid,
+        options=options,
+        observed_digest=observed_digest(subject.observed),
+        note=case.decision.note,
+    )
+
+
+def _status(case: Case) -> Status:
+    if case.decision.not_ours:
+        runnable = [step for step in case.steps if step.blocked is None]
+        return Status.UPDATE if runnable else Status.NOT_OURS
+    if any(step.blocked is None for step in case.steps):
+        if case.removing:
+            return Status.DELETE
+        return Status.CREATE if case.subject.observed is None and case.desired is not None else Status.UPDATE
+    late = any(d.cause is Cause.PENDING_RESTART or d.impact is Impact.RESTART for d in case.decision.differences)
+    if late and all(step.verb is Verb.RESTART for step in case.steps):
+        return Status.PENDING_RESTART
+    if case.steps:
+        return Status.BLOCKED
+    return Status.IN_SYNC
+
+
+def observed_digest(observed: Observed | None) -> str:
+    """Changes whenever what the plan was made from changes; not with a running guest's own numbers."""
+    if observed is None:
+        return ""
+    seen = [
+        observed.uuid,
+        observed.state,
+        observed.autostart,
+        digest(observed.persistent or observed.live or ""),
+        observed.mark is not None,
+    ]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:32]

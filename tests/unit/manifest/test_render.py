@@ -1,0 +1,634 @@
+"""From a manifest to libvirt's XML: golden texts, overlays, options, errors with the line of whoever must act."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, TypeAlias
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import InvalidManifestsError, Problem
+from reconciler.kinds import KINDS
+from reconciler.manifest import reader, shape
+from reconciler.manifest.catalogue import Catalogue, of
+from reconciler.manifest.files import File
+from reconciler.manifest.render import render
+from reconciler.model.resource import ManifestSet, Project, Resource, ResourceId
+from reconciler.model.state import Desired, HostFacts, Observed
+from reconciler.xmltree import validate
+from reconciler.xmltree.document import parse
+
+Load: TypeAlias = Callable[..., ManifestSet]
+Render: TypeAlias = Callable[..., Desired]
+
+FACTS = HostFacts("localhost", "test:///default")
+
+
+def manifest(kind: str, name: str, spec: str) -> str:
+    return f"apiVersion: vireo/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n" + "".join(
+        f"  {line}\n" for line in dedent(spec).strip().splitlines()
+    )
+
+
+def problems_of(function: Callable[[], object]) -> list[str]:
+    with pytest.raises(InvalidManifestsError) as caught:
+        function()
+    return [str(problem) for problem in caught.value.problems]
+
+
+# --- golden texts -----------------------------------------------------------------------------------------------
+
+GOLDEN = [
+    (
+        "Pool",
+        "type: dir\npath: /srv/images\npermissions: {mode: '0711', owner: 0, group: -1, label: a_b}",
+        """\
+        <pool type="dir">
+          <name>x</name>
+          <target>
+            <path>/srv/images</path>
+            <permissions>
+              <mode>0711</mode>
+              <owner>0</owner>
+              <group>-1</group>
+              <label>a_b</label>
+            </permissions>
+          </target>
+        </pool>
+        """,
+    ),
+    (
+        "Pool",
+        "type: netfs\npath: /mnt\nsource: {hosts: [{name: nas.example, port: 2049}], dir: /export, format: nfs, protocol: '4.2'}",
+        """\
+        <pool type="netfs">
+          <name>x</name>
+          <source>
+            <host name="nas.example" port="2049"/>
+            <dir path="/export"/>
+            <format type="nfs"/>
+            <protocol ver="4.2"/>
+          </source>
+          <target>
+            <path>/mnt</path>
+          </target>
+        </pool>
+        """,
+    ),
+    (
+        "Pool",
+        "type: logical\nsource: {name: vg0, devices: [/dev/sdb, /dev/sdc], format: lvm2}",
+        """\
+        <pool type="logical">
+          <name>x</name>
+          <source>
+            <device path="/dev/sdb"/>
+            <device path="/dev/sdc"/>
+            <name>vg0</name>
+            <format type="lvm2"/>
+          </source>
+          <target/>
+        </pool>
+        """,
+    ),
+    (
+        "Pool",
+        """
+        type: iscsi
+        path: /dev/disk/by-path
+        source:
+          hosts: [{name: san.example}]
+          devices: [iqn.2026-01.example:disks]
+          initiator: iqn.2026-01.example:node1
+          auth: {type: chap, username: me, secretUsage: san}
+        """,
+        """\
+        <pool type="iscsi">
+          <name>x</name>
+          <source>
+            <host name="san.example"/>
+            <device path="iqn.2026-01.example:disks"/>
+            <initiator>
+              <iqn name="iqn.2026-01.example:node1"/>
+            </initiator>
+            <auth type="chap" username="me">
+              <secret usage="san"/>
+            </auth>
+          </source>
+          <target>
+            <path>/dev/disk/by-path</path>
+          </target>
+        </pool>
+        """,
+    ),
+    (
+        "Volume",
+        "pool: default\ncapacity: 10 GB",
+        """\
+        <volume>
+          <name>x</name>
+          <capacity unit="bytes">10000000000</capacity>
+          <allocation unit="bytes">0</allocation>
+          <target/>
+        </volume>
+        """,
+    ),
+    (
+        "Volume",
+        "pool: default\ncapacity: 1.5GiB\nformat: raw\npreallocate: full",
+        """\
+        <volume>
+          <name>x</name>
+          <capacity unit="bytes">1610612736</capacity>
+          <allocation unit="bytes">1610612736</allocation>
+          <target>
+            <format type="raw"/>
+          </target>
+        </volume>
+        """,
+    ),
+    (
+        "Volume",
+        """
+        pool: default
+        backing: {volume: base.qcow2}
+        clusterSize: 64KiB
+        features: {lazy_refcounts: true, extended_l2: false}
+        nocow: true
+        """,
+        """\
+        <volume>
+          <name>x</name>
+          <target>
+            <format type="qcow2"/>
+            <compat>1.1</compat>
+            <nocow/>
+            <clusterSize unit="B">65536</clusterSize>
+            <features>
+              <lazy_refcounts/>
+            </features>
+          </target>
+          <backingStore>
+            <path>/var/lib/libvirt/images/base.qcow2</path>
+            <format type="qcow2"/>
+          </backingStore>
+        </volume>
+        """,
+    ),
+    (
+        "Network",
+        """
+        mode: nat
+        bridge: virbr7
+        domain: lan.example
+        addresses: [{address: 10.7.0.1, prefix: 24, dhcp: {ranges: [{start: 10.7.0.100, end: 10.7.0.200}],
+                     hosts: [{mac: "52:54:00:00:00:01", name: web1, ip: 10.7.0.11, lease: 12h}]}}]
+        dns: {hosts: [{ip: 10.7.0.11, names: [web1]}]}
+        """,
+        """\
+        <network>
+          <name>x</name>
+          <forward mode="nat"/>
+          <bridge name="virbr7"/>
+          <domain name="lan.example"/>
+          <dns>
+            <host ip="10.7.0.11">
+              <hostname>web1</hostname>
+            </host>
+          </dns>
+          <ip address="10.7.0.1" prefix="24">
+            <dhcp>
+              <range start="10.7.0.100" end="10.7.0.200"/>
+              <host mac="52:54:00:00:00:01" name="web1" ip="10.7.0.11">
+                <lease expiry="43200" unit="seconds"/>
+              </host>
+            </dhcp>
+          </ip>
+        </network>
+        """,
+    ),
+    (
+        "Network",
+        """
+        mode: nat
+        ipv6: true
+        trustGuestRxFilters: false
+        uuid: 6ba7b810-9dad-41d1-80b4-00c04fd430c8
+        forward: {dev: eth0}
+        nat: {ipv6: true, address: {start: 198.51.100.1, end: 198.51.100.4}, ports: {start: 1024, end: 2048}}
+        bridge: {name: virbr7, stp: false, delay: 2, zone: libvirt, macTableManager: libvirt}
+        mac: 52:54:00:00:00:09
+        mtu: 9000
+        domain: {name: lan.example, localOnly: true}
+        dns:
+          enable: true
+          forwardPlainNames: false
+          forwarders: [{addr: 9.9.9.9}, {domain: example, addr: 10.0.0.1}]
+          txt: [{name: a, value: "b <c>"}]
+          srv: [{service: ldap, protocol: tcp, domain: example, target: a.example, port: 389, priority: 1, weight: 2}]
+        addresses:
+          - {address: 10.7.0.1, netmask: 255.255.255.0, localPtr: true, tftp: /srv/tftp,
+             dhcp: {bootp: {file: pxe.0, server: 10.7.0.2}}}
+          - {address: "fd00::1", prefix: 64}
+        routes: [{address: 10.8.0.0, prefix: 16, gateway: 10.7.0.2, metric: 2},
+                 {address: "fd01::", prefix: 64, gateway: "fd00::2"}]
+        bandwidth: {inbound: {average: 1000, peak: 5000, burst: 5120}, outbound: {average: 100}}
+        isolatedPorts: true
+        portgroups:
+          - {name: web, default: true, virtualport: {type: openvswitch, parameters: {profileid: p}},
+             bandwidth: {inbound: {average: 1}}, vlan: {trunk: true, tags: [{id: 1}, {id: 2, nativeMode: untagged}]}}
+        """,
+        """\
+        <network ipv6="yes" trustGuestRxFilters="no">
+          <name>x</name>
+          <uuid>6ba7b810-9dad-41d1-80b4-00c04fd430c8</uuid>
+          <forward mode="nat" dev="eth0">
+            <nat ipv6="yes">
+              <address start="198.51.100.1" end="198.51.100.4"/>
+              <port start="1024" end="2048"/>
+            </nat>
+          </forward>
+          <bridge name="virbr7" zone="libvirt" stp="off" delay="2" macTableManager="libvirt"/>
+          <mac address="52:54:00:00:00:09"/>
+          <mtu size="9000"/>
+          <domain name="lan.example" localOnly="yes"/>
+          <dns enable="yes" forwardPlainNames="no">
+            <forwarder addr="9.9.9.9"/>
+            <forwarder addr="10.0.0.1" domain="example"/>
+            <txt name="a" value="b &lt;c&gt;"/>
+            <srv service="ldap" protocol="tcp" domain="example" target="a.example" port="389" priority="1" weight="2"/>
+          </dns>
+          <ip address="10.7.0.1" netmask="255.255.255.0" localPtr="yes">
+            <tftp root="/srv/tftp"/>
+            <dhcp>
+              <bootp file="pxe.0" server="10.7.0.2"/>
+            </dhcp>
+          </ip>
+          <ip family="ipv6" address="fd00::1" prefix="64"/>
+          <route address="10.8.0.0" prefix="16" gateway="10.7.0.2" metric="2"/>
+          <route family="ipv6" address="fd01::" prefix="64" gateway="fd00::2"/>
+          <bandwidth>
+            <inbound average="1000" peak="5000" burst="5120"/>
+            <outbound average="100"/>
+          </bandwidth>
+          <port isolated="yes"/>
+          <portgroup name="web" default="yes">
+            <virtualport type="openvswitch">
+              <parameters profileid="p"/>
+            </virtualport>
+            <bandwidth>
+              <inbound average="1"/>
+            </bandwidth>
+            <vlan trunk="yes">
+              <tag id="1"/>
+              <tag id="2" nativeMode="untagged"/>
+            </vlan>
+          </portgroup>
+        </network>
+        """,
+    ),
+    (
+        "Network",
+        "mode: bridge\nbridge: br0\nvlan: {tags: [{id: 42}]}\nvirtualport: {type: openvswitch}",
+        """\
+        <network>
+          <name>x</name>
+          <forward mode="bridge"/>
+          <bridge name="br0"/>
+          <virtualport type="openvswitch"/>
+          <vlan>
+            <tag id="42"/>
+          </vlan>
+        </network>
+        """,
+    ),
+    (
+        "Network",
+        "mode: isolated\naddresses: [{address: 10.7.0.1, prefix: 24}]",
+        """\
+        <network>
+          <name>x</name>
+          <ip address="10.7.0.1" prefix="24"/>
+        </network>
+        """,
+    ),
+    (
+        "Network",
+        "mode: hostdev\nforward: {managed: true, pf: eth0}",
+        """\
+        <network>
+          <name>x</name>
+          <forward mode="hostdev" managed="yes">
+            <pf dev="eth0"/>
+          </forward>
+        </network>
+        """,
+    ),
+]
+
+
+@pytest.mark.skipif(validate.folder() is None, reason="libvirt's schemas are not installed (package libvirt0)")
+@pytest.mark.parametrize("kind, spec, xml", GOLDEN, ids=[f"{kind}-{number}" for number, (kind, _, _) in enumerate(GOLDEN)])
+def test_a_manifest_becomes_this_xml_which_libvirt_accepts(desired: Render, kind: str, spec: str, xml: str) -> None:
+    found = desired(manifest(kind, "x", spec))
+    assert found.xml == dedent(xml)
+    assert validate.problems(found.xml, KINDS[kind].rng) == []
+    assert desired(manifest(kind, "x", spec)) == found
+
+
+# --- what templates ask for -------------------------------------------------------------------------------------
+
+
+def test_a_backing_volume_is_found_where_its_pool_is_declared(desired: Render) -> None:
+    found = desired(
+        manifest("Pool", "images", "type: dir\npath: /srv/images/")
+        + "---\n"
+        + manifest("Volume", "base", "pool: images\ncapacity: 1GiB\nformat: qcow2")
+        + "---\n"
+        + manifest("Volume", "x", "pool: images\nbacking: {volume: base}")
+    )
+    assert "<path>/srv/images/base</path>" in found.xml
+    assert '<format type="qcow2"/>\n  </backingStore>' in found.xml
+
+
+def test_a_clone_is_as_large_as_its_source_and_of_its_format(load: Load) -> None:
+    found = load(manifest("Volume", "x", "pool: images\nclone: {volume: golden}"))
+    target = '<target><path>/p/g</path><format type="qcow2"/></target>'
+    seen = f'<volume><name>golden</name><capacity unit="bytes">4096</capacity>{target}</volume>'
+    identity = ResourceId("Volume", "golden", "localhost", "images")
+    observed = {identity: Observed(identity, "/p/g", "present", seen, None, None)}
+    result = render(found.resources[0], found.project, FACTS, of("localhost", found.resources, observed))
+    assert '<capacity unit="bytes">4096</capacity>' in result.xml
+    assert '<format type="qcow2"/>' in result.xml
+    assert result.options["clone"] == {"volume": "golden"}
+
+
+def test_a_volume_of_a_volume_group_is_not_declared_sparse(desired: Render) -> None:
+    group = manifest("Pool", "vg", "type: logical\nsource: {name: vg0}")
+    found = desired(group + "---\n" + manifest("Volume", "x", "pool: vg\ncapacity: 1GiB"))
+    assert "allocation" not in found.xml
+
+
+def test_an_upload_has_the_capacity_of_its_file(desired: Render, folder: Path) -> None:
+    (folder / "raw.img").write_bytes(b"x" * 1000)
+    header = b"QFI\xfb" + (3).to_bytes(4, "big") + bytes(16) + (5 * 1024**3).to_bytes(8, "big") + bytes(100)
+    (folder / "disk.qcow2").write_bytes(header)
+    raw = desired(manifest("Volume", "x", "pool: p\nformat: raw\nupload: {path: raw.img}"))
+    assert '<capacity unit="bytes">1000</capacity>' in raw.xml
+    qcow2 = desired(manifest("Volume", "x", "pool: p\nformat: qcow2\nupload: {path: ./disk.qcow2}"))
+    assert '<capacity unit="bytes">5368709120</capacity>' in qcow2.xml
+    assert qcow2.options["upload"] == {"path": str(folder / "disk.qcow2")}
+
+
+def test_a_missing_file_to_upload_is_named_at_its_line(desired: Render, folder: Path) -> None:
+    (problem,) = problems_of(lambda: desired(manifest("Volume", "x", "pool: p\nformat: raw\nupload:\n  path: gone.img")))
+    said = f"spec.upload.path: the file to upload cannot be read: {folder}/gone.img: No such file or directory"
+    assert problem.startswith(f"m.yaml:8:5: {said}")
+
+
+# --- options and digest -----------------------------------------------------------------------------------------
+
+
+def test_options_are_the_policies_that_the_schema_marks(desired: Render) -> None:
+    found = desired(manifest("Volume", "x", "pool: p\ncapacity: 1GiB\nonDelete: wipe\nwipe: {algorithm: zero}\nvalidate: true"))
+    assert found.options == {"pool": "p", "onDelete": "wipe", "wipe": {"algorithm": "zero"}}
+    assert (found.state, found.autostart) == ("present", None)
+    assert found.id == ResourceId("Volume", "x", "localhost", "p")
+
+
+def test_an_annotation_asks_for_a_restart(desired: Render) -> None:
+    text = manifest("Pool", "x", "type: dir\npath: /srv").replace(
+        "{name: x}", "{name: x, annotations: {restartedAt: 2026-01-31}}"
+    )
+    assert desired(text).options["restartedAt"] == "2026-01-31"
+
+
+def test_the_digest_changes_with_each_thing_that_is_wanted_and_with_nothing_else(desired: Render) -> None:
+    base = "type: dir\npath: /srv"
+    wanted = {
+        desired(manifest("Pool", "x", spec)).digest
+        for spec in (
+            base,
+            "type: dir\npath: /srw",
+            f"{base}\nautostart: true",
+            f"{base}\nstate: inactive",
+            f"{base}\nbuild: true",
+        )
+    }
+    assert len(wanted) == 5
+    assert desired("# a comment\n" + manifest("Pool", "x", "path: '/srv'\ntype: dir")).digest in wanted
+
+
+def test_a_secret_is_a_placeholder_that_changes_with_its_value(desired: Render) -> None:
+    def domain(password: str) -> Desired:
+        return desired(
+            manifest("Domain", "x", f"memory: 64MiB\ngraphics: [{{type: vnc, password: {password}}}]\nvalidate: false")
+        )
+
+    one, same, other = domain("se<cret"), domain("se<cret"), domain("secret")
+    (placeholder,) = one.secrets
+    assert placeholder.startswith("vireo-secret-")
+    assert one.secrets[placeholder] == "se<cret"
+    assert placeholder in one.xml
+    assert "cret" not in one.xml.replace(placeholder, "")
+    assert "cret" not in repr(one).replace(placeholder, "")
+    assert (one.digest == same.digest, one.digest == other.digest) == (True, False)
+
+
+# --- overlays ---------------------------------------------------------------------------------------------------
+
+
+def test_an_overlay_lies_over_what_the_template_gives(desired: Render) -> None:
+    overlay = "<pool>\n    <features><cow state='yes'/></features>\n    <target><path>/other</path></target>\n  </pool>"
+    spec = f"type: dir\npath: /srv\nxml: |\n  {overlay}"
+    found = desired(manifest("Pool", "x", spec))
+    assert '<cow state="yes"/>' in found.xml
+    assert "<path>/other</path>" in found.xml
+    assert "/srv" not in found.xml
+
+
+@pytest.mark.parametrize(
+    "overlay, problem",
+    [
+        (
+            "xml: |\n  <pool>\n    <source>\n  </pool>",
+            "m.yaml:10:1: spec.xml: not well-formed XML: Opening and ending tag mismatch: source and pool",
+        ),
+        ("xml: |\n\n\n  <pool", "m.yaml:10:1: spec.xml: not well-formed XML"),
+        ("xml: '<pool'", "m.yaml:7:3: spec.xml: not well-formed XML"),
+        ("xml: just text", "m.yaml:7:3: spec.xml: not well-formed XML"),
+        ("xml: |\n  <domain/>", "m.yaml:8:1: spec.xml: the overlay's root is <domain>, a Pool needs <pool>"),
+        ("xml: |\n  <!DOCTYPE pool [<!ENTITY a 'b'>]>\n  <pool>&a;</pool>", "m.yaml:8:1: spec.xml: not well-formed XML"),
+        ("xml: |\n  <pool><nonsense/></pool>", "m.yaml:8:1: spec.xml: libvirt's schema refuses <pool>"),
+    ],
+)
+def test_a_wrong_overlay_is_named_at_its_own_line(desired: Render, overlay: str, problem: str) -> None:
+    found = problems_of(lambda: desired(manifest("Pool", "x", f"type: dir\npath: /srv\n{overlay}")))
+    assert found[0].startswith(problem)
+
+
+def test_what_libvirts_schema_refuses_may_be_let_through(desired: Render) -> None:
+    spec = "type: dir\npath: /srv\nxml: <pool><nonsense/></pool>\nvalidate: false"
+    assert "<nonsense/>" in desired(manifest("Pool", "x", spec)).xml
+
+
+# --- templates of the user --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mine(folder: Path) -> Callable[[str], str]:
+    """A project whose own template of a pool is the text given; its answer is the project's document."""
+
+    def written(text: str) -> str:
+        (folder / "mine").mkdir(exist_ok=True)
+        (folder / "mine" / "pool.xml.j2").write_text(text)
+        return "apiVersion: vireo/v1\nkind: Project\nmetadata: {name: p}\nspec: {templates: ./mine}\n---\n"
+
+    return written
+
+
+POOL = manifest("Pool", "x", "type: dir\npath: /srv")
+
+
+def test_a_template_of_the_user_comes_first_and_sees_what_is_documented(desired: Render, mine: Callable[[str], str]) -> None:
+    project = mine(
+        '<pool type="{{ spec.type }}"><name>{{ metadata.name }}-{{ project }}-{{ host.name }}</name>'
+        '{% include "partials/permissions.xml.j2" '
+        "ignore missing %}<target><path>{{ pool_path('x') }}</path></target></pool>"
+    )
+    xml = desired(project + manifest("Pool", "x", "type: dir\npath: /srv\npermissions: {owner: 7}\nvalidate: false")).xml
+    assert "<name>x-p-localhost</name>" in xml
+    assert "<owner>7</owner>" in xml
+    assert "<path>/srv</path>" in xml
+
+
+@pytest.mark.parametrize(
+    "template, problem",
+    [
+        (
+            "<pool>\n{% if %}\n</pool>",
+            "mine/pool.xml.j2:2:1: the template failed for Pool/x (m.yaml:6:1): Expected an expression",
+        ),
+        (
+            "<pool>\n\n{{ spec.pth }}</pool>",
+            "mine/pool.xml.j2:3:1: the template failed for Pool/x (m.yaml:6:1): 'dict object' has no attribute 'pth'",
+        ),
+        ("<pool>\n{{ spec.a.b.c }}</pool>", "mine/pool.xml.j2:2:1: the template failed for Pool/x"),
+        (
+            "<pool>\n{{ spec.autostart | default(true) }}</pool>",
+            "mine/pool.xml.j2:2:1: the template failed for Pool/x (m.yaml:6:1): a bool cannot",
+        ),
+        ("<pool>\n{% if spec.x %}{% endif %}</pool>", "mine/pool.xml.j2:2:1: the template failed for Pool/x"),
+        (
+            "<pool>\n\n{% include 'gone.j2' %}</pool>",
+            "pool.xml.j2:1:1: the template failed for Pool/x (m.yaml:6:1): there is no template gone.j2",
+        ),
+        (
+            "<pool>\n{{ ''.__class__.__mro__ }}</pool>",
+            "mine/pool.xml.j2:2:1: the template failed for Pool/x (m.yaml:6:1): access to attribute",
+        ),
+        ("<pool>\n{{ 1 / 0 }}</pool>", "mine/pool.xml.j2:2:1: the template failed for Pool/x (m.yaml:6:1): division by zero"),
+        ("<pool>\n<a>\n</pool>", "m.yaml:6:1: the template of Pool/x does not give its XML: Opening and ending tag mismatch"),
+        ("<volume/>", "m.yaml:6:1: the template of Pool/x does not give its XML: the root is <volume>, not <pool>"),
+    ],
+)
+def test_a_template_error_names_the_template_its_line_and_the_resource(
+    desired: Render, mine: Callable[[str], str], template: str, problem: str
+) -> None:
+    project = mine(template)
+    (found,) = problems_of(lambda: desired(project + POOL))
+    assert found.startswith(problem)
+
+
+# --- text stays text --------------------------------------------------------------------------------------------
+
+
+def strings(schema: shape.Shape, data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """The paths of all texts in `data` for which the schema does not prescribe how they look."""
+    if isinstance(data, str):
+        facets = schema.field(path)
+        if not any(facet.keys() & {"pattern", "format", "enum", "const"} or facet.get("x-vireo") == "file" for facet in facets):
+            yield path
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from strings(schema, value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from strings(schema, value, (*path, index))
+
+
+def free_texts() -> list[tuple[str, str, str, tuple[str | int, ...]]]:
+    out = []
+    for number, (kind, spec, _) in enumerate(GOLDEN):
+        data = reader.parse(manifest(kind, "x", spec), File("m.yaml", "m.yaml"), [])[0].data
+        out += [(f"{kind}-{number}-{path[-1]}", kind, spec, path) for path in strings(shape.of(kind), data["spec"], ("spec",))]
+    return out
+
+
+FREE = free_texts()
+NASTY = st.one_of(
+    st.sampled_from(
+        ["<a/>", "</pool>", "&amp;", "]]>", "\"'", "{{ 7 * 7 }}", "{% raw %}", "{# x #}", "<!--", "${x}", "\t\n x", "&#0;"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), min_size=1, max_size=20),
+)
+
+
+@pytest.mark.parametrize("kind, spec, path", [case[1:] for case in FREE], ids=[case[0] for case in FREE])
+@given(text=NASTY)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_in_a_free_field_comes_out_as_that_text(kind: str, spec: str, path: tuple[str | int, ...], text: str) -> None:
+    problems: list[Problem] = []
+    (document,) = reader.parse(manifest(kind, "x", spec), File("m.yaml", "m.yaml"), problems)
+    target: Any = document.data
+    for part in path[:-1]:
+        target = target[part]
+    target[path[-1]] = text
+    again = yaml.safe_dump(document.data, allow_unicode=True)
+    (document,) = reader.parse(again, File("m.yaml", "m.yaml"), problems)
+    assert problems == []
+    resource = Resource(
+        ResourceId(kind, "x", "localhost"), {"validate": False, "state": "absent"} | document.data["spec"], document
+    )
+    xml = render(resource, Project("p"), FACTS, Catalogue()).xml
+    values = {value for element in parse(xml).iter() for value in (element.text, *element.attrib.values())}
+    assert text in values
+
+
+@given(name=NASTY.filter(lambda text: "\n" not in text))
+@settings(max_examples=50, deadline=None)
+@pytest.mark.parametrize("kind", ["Pool", "Volume", "Network"])
+def test_any_name_comes_out_as_that_name(kind: str, name: str) -> None:
+    spec = {
+        "Pool": {"type": "dir", "path": "/srv"},
+        "Volume": {"pool": "p", "capacity": "1GiB"},
+        "Network": {"mode": "isolated"},
+    }[kind]
+    (document,) = reader.parse(manifest(kind, "x", "a: 1"), File("m.yaml", "m.yaml"), [])
+    resource = Resource(ResourceId(kind, name, "localhost"), {**spec, "validate": False, "state": "absent"}, document)
+    assert parse(render(resource, Project("p"), FACTS, Catalogue()).xml).findtext("name") == name
+
+
+def test_there_are_free_texts_to_try() -> None:
+    assert len(FREE) >= 15
+
+
+def test_a_rendered_resource_keeps_what_its_metadata_says(load: Load) -> None:
+    found = load(POOL.replace("{name: x}", "{name: x, labels: {a: b}, protect: true, adopt: true}"))
+    result = render(found.resources[0], found.project, FACTS, Catalogue())
+    assert (result.protect, result.adopt, result.labels, str(result.source)) == (True, True, {"a": "b"}, "m.yaml:1:1")
+
+
+def test_facts_of_another_host_change_nothing_in_a_pool(load: Load) -> None:
+    found = load(POOL)
+    one = render(found.resources[0], found.project, FACTS, Catalogue())
+    other = render(found.resources[0], found.project, replace(FACTS, uuid="1", libvirt_version=9), Catalogue())
+    assert one.digest == other.digest
+    assert len(one.digest) == hashlib.sha256().digest_size * 2
