@@ -57,13 +57,16 @@ def observe_one(
 ) -> Observed | None:
     """One object as it is now: that of `uuid` (not for volumes), else the one of that name; None if there is neither.
 
-    `mark` is the inventory's entry for it if the caller has it at hand; otherwise the inventories are read for it.
+    `mark` is the inventory's entry for it if the caller has it at hand; otherwise the inventories are read, unless the object
+    carries its mark itself.
     """
     observed = READ_ONE[identity.kind](session, identity, uuid)
     if observed is None:
         return None
-    if mark is not None:
-        return claim(observed, project, Survey({project: {mark.id: mark}})).observed
+    listed = Survey({} if mark is None else {project: {mark.id: mark}})
+    claimed = claim(observed, project, listed)
+    if mark is not None or claimed.observed.mark is not None or claimed.foreign:
+        return claimed.observed
     found = survey(session)
     found.check(project)
     return claim(observed, project, found).observed

@@ -109,6 +109,7 @@ RULES = Rules(
     },
     owned=frozenset({"devices/disk", "devices/interface", "devices/hostdev", "devices/filesystem", "devices/redirdev"}),
     complete=frozenset({"os/boot", "qemu:commandline/qemu:arg", "qemu:commandline/qemu:env"}),
+    shared=frozenset({"metadata", "devices"}),
     hidden=(
         "@id",
         "metadata/vireo:resource/**",
@@ -133,6 +134,7 @@ RULES = Rules(
         "devices/channel/source/**",
         "genid",
     ),
+    only_with={"devices/disk/driver/@type": "source"},
     automatic={
         "devices/graphics/@*ort": frozenset({"-1"}),
         "devices/graphics/@autoport": frozenset({"yes"}),

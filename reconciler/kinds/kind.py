@@ -82,7 +82,8 @@ class Kind:
     object's own XML as well as in the inventory. `remade` is the impact of making an object again that was there and is gone.
     `restarts` says that an active object can be restarted so that its definition takes effect. `has_uuid` is false where libvirt
     knows the object by a key that cannot be chosen. `held` says which verbs must not happen while another object uses this one:
-    any user, or only an active one.
+    any user, or only an active one. `filled_by` are the options that fill a new object with data: one that was not finished is
+    made again.
     """
 
     name: str
@@ -96,4 +97,5 @@ class Kind:
     has_uuid: bool = True
     restarts: bool = False
     remade: Impact = Impact.NONE
+    filled_by: tuple[str, ...] = ()
     held: Mapping[Verb, Literal["any", "active"]] = field(default_factory=dict)

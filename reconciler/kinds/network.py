@@ -48,6 +48,7 @@ NETWORK = Kind(
             "**/@ip": address,
             "**/@gateway": address,
         },
+        shared=frozenset({"metadata"}),
         hidden=("@connections", "metadata/vireo:resource/**"),
         complete=frozenset(
             {

@@ -24,7 +24,7 @@ VOLUME = Kind(
     ),
     rules=Rules(
         quantities={"capacity": "bytes", "allocation": "bytes", "physical": "bytes"},
-        rounding={"capacity": 512},
+        rounding={"capacity": 1024},
         spellings={"target/permissions/mode": octal},
         hidden=("key", "physical", "source", "target/timestamps/**", "@type"),
         create_only=(
@@ -48,5 +48,6 @@ VOLUME = Kind(
     references=(Reference("Volume", "backingStore/path", name="", by_path=True),),
     has_uuid=False,
     remade=Impact.DATA_LOSS,
+    filled_by=("clone", "upload"),
     held={Verb.DELETE: "any"},
 )

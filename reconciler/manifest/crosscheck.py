@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import Problem
-from reconciler.manifest import shape
-from reconciler.manifest.reader import dotted
+from reconciler.manifest import shape, subnet
+from reconciler.manifest.places import dotted
 from reconciler.manifest.words import did_you_mean
 from reconciler.model.resource import Document, Location, Path, Resource, ResourceId
 
@@ -53,6 +53,7 @@ def resources(found: Sequence[Resource], problems: list[Problem]) -> None:
     """Everything that can be wrong between resources."""
     _identities(found, problems)
     _unique_fields(found, problems)
+    _subnets(found, problems)
     _cycles(found, problems)
 
 
@@ -77,6 +78,13 @@ def _unique_fields(found: Sequence[Resource], problems: list[Problem]) -> None:
                 where = first.document.locate(place)
                 message = f'"{value}" is used twice on {resource.id.host} (first by {first.id} at {where})'
                 problems.append(_at(resource.document, path, message, "each needs its own; left out, one is made up"))
+
+
+def _subnets(found: Sequence[Resource], problems: list[Problem]) -> None:
+    for resource in found:
+        for path, marks, value in shape.of(resource.id.kind).marks(resource.document.data):
+            if "subnet" in marks:
+                problems += [_at(resource.document, (*path, *below), message) for below, message in subnet.faults(value)]
 
 
 def _cycles(found: Sequence[Resource], problems: list[Problem]) -> None:

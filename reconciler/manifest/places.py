@@ -5,7 +5,7 @@ Most documents are never asked: keeping all places of thousands of manifests wou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from reconciler.model.resource import Path
@@ -64,3 +64,14 @@ class Texts(Mapping[Path, int]):
 
     def __len__(self) -> int:
         return len(self._places.found()[1])
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """``spec.disks[0].bus``: a path as people write it."""
+    out = ""
+    for part in path:
+        if isinstance(part, int):
+            out += f"[{part}]"
+        else:
+            out += f".{part}" if out else part
+    return out

@@ -101,6 +101,7 @@ def _overlaid(resource: Resource, kind: Kind, text: str) -> str:
         hint = "templates/README.md says how templates are written"
         problem = Problem(where.file, where.line, where.column, "", message, hint)
         raise InvalidManifestsError([problem]) from None
+    _keeps_name(resource, root, "the template", ())
     base = serialize(_tidy(root))
     over = resource.spec.get("xml")
     if over is None:
@@ -114,7 +115,19 @@ def _overlaid(resource: Resource, kind: Kind, text: str) -> str:
     if over_root.tag != kind.root:
         message = f"the overlay's root is <{over_root.tag}>, a {kind.name} needs <{kind.root}>"
         raise InvalidManifestsError([_overlay_problem(resource, message, 1)])
-    return overlay(base, over, kind.rules)
+    xml = overlay(base, over, kind.rules)
+    _keeps_name(resource, parse(xml), "the overlay", ("spec", "xml"))
+    return xml
+
+
+def _keeps_name(resource: Resource, root: Element, who: str, path: Path) -> None:
+    """By its name a resource is found again on the host: nothing may give it another one."""
+    name = root.findtext("name")
+    if name == resource.id.name:
+        return
+    where = resource.document.locate(path)
+    message = f"{who} names the {resource.id.kind} {name!r}, but metadata.name is {resource.id.name!r}"
+    raise InvalidManifestsError([Problem(where.file, where.line, where.column, "", message, "change metadata.name instead")])
 
 
 def _tidy(root: Element) -> Element:

@@ -10,7 +10,7 @@ from jsonschema import ValidationError
 from reconciler.errors import Problem
 from reconciler.manifest import words
 from reconciler.manifest.check import FORMATS
-from reconciler.manifest.reader import dotted
+from reconciler.manifest.places import dotted
 from reconciler.manifest.shape import Schema, Shape, is_type
 from reconciler.model.resource import Document, Path
 

@@ -111,9 +111,20 @@ def _settled_live(live: Canonical, persistent: Canonical, rules: Rules) -> Canon
         if value in about.automatic:
             parent = path.rpartition("/")[0] if path.endswith("/@mode") else path
             out |= {p: v for p, v in persistent.items() if p == path or p.startswith(f"{parent}/")}
-        elif about.volatile or about.write_only or _rounded(value, about.live_rounding) == live.get(path):
+        elif (
+            _unshown(path, live, rules)
+            or about.volatile
+            or about.write_only
+            or _rounded(value, about.live_rounding) == live.get(path)
+        ):
             out[path] = value
     return {path: value for path, value in out.items() if path in persistent or not rules_for(rules, without_keys(path)).volatile}
+
+
+def _unshown(path: str, live: Canonical, rules: Rules) -> bool:
+    """Whether a running device shows nothing at `path` because it lacks what the path is about (the medium of a drive)."""
+    child = rules.only_with.get(without_keys(path))
+    return child is not None and "/".join([*path.split("/")[:2], child]) not in live
 
 
 def _rounded(value: str, step: int) -> str:
@@ -157,7 +168,7 @@ def _column(mapping: Canonical, path: str) -> str | None:
         return value
     below = f"{path}/"
     parts = [f"{p[len(below) :].replace('/@', '.').lstrip('@')}={v}" for p, v in mapping.items() if p.startswith(below) and v]
-    return " ".join(parts) or "present"
+    return " ".join(sorted(parts)) or "present"
 
 
 def normalisations(kind: Kind, desired: str, readback: str | None, withheld: Collection[str]) -> dict[str, str | None]:

@@ -69,6 +69,15 @@ def decide(subject: Subject, desired: Desired) -> Decision:
         return Decision(note=f"belongs to the project {subject.foreign}", not_ours=True)
     if subject.observed is None:
         return _bring(subject, desired)
+    if (
+        subject.ours
+        and subject.mark is not None
+        and subject.mark.pending
+        and any(desired.options.get(o) for o in subject.kind.filled_by)
+    ):
+        return Decision(
+            steps=_route(subject, desired, subject.kind.lifecycle.absent, "it was being filled when an apply ended: made again")
+        )
     if subject.ours:
         return _change(subject, desired, subject.observed)
     if not (subject.adopt or desired.adopt):

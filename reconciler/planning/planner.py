@@ -170,6 +170,7 @@ def _leftover(declared: Mapping[ResourceId, Desired], state: HostState, policy: 
     gone = sorted(id_ for id_ in owned if policy.destroy or id_ not in declared)
     if policy.targets is not None:
         gone = [id_ for id_ in gone if _targeted(id_, policy.targets)]
+    asked = "everything of the project goes" if policy.destroy else "no manifest names it any more" if policy.prune else ""
     subjects = {id_: _subject(id_, None, state, policy) for id_ in gone}
     places = Places.of(state, {})
     inherited: dict[ResourceId, str] = {}
@@ -180,7 +181,7 @@ def _leftover(declared: Mapping[ResourceId, Desired], state: HostState, policy: 
                 inherited[other] = policy_word
     out = {}
     for id_, subject in subjects.items():
-        decision = remove(subject, asked=policy.prune or policy.destroy, inherited=inherited.get(id_, ""))
+        decision = remove(subject, asked=asked, inherited=inherited.get(id_, ""))
         seen = subject.observed
         wants = (
             needed(subject.kind, (seen.persistent, seen.live), places, id_)

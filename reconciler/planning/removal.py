@@ -13,10 +13,11 @@ from reconciler.planning.policy import RETAIN, by_policy
 from reconciler.planning.step import Step
 
 
-def remove(subject: Subject, *, asked: bool, inherited: str = "") -> Decision:
+def remove(subject: Subject, *, asked: str, inherited: str = "") -> Decision:
     """The steps that remove a resource that no manifest names any more.
 
-    `asked` is whether prune or destroy is on; `inherited` the data policy of the domains that used it and go as well.
+    `asked` says why it is to go, empty if neither prune nor destroy is on; `inherited` is the data policy of the domains that
+    used it and go as well.
     """
     if not asked:
         return Decision(note="no manifest names it any more; --prune would remove it")
@@ -24,24 +25,24 @@ def remove(subject: Subject, *, asked: bool, inherited: str = "") -> Decision:
     if subject.unseen:
         return Decision(note=f"kept: {subject.unseen}")
     if subject.observed is None:
-        return Decision(steps=(Step(Verb.FORGET, "it is gone, and no manifest names it any more"),))
+        return Decision(steps=(Step(Verb.FORGET, f"it is gone; {asked}"),))
     if not subject.ours:
         return Decision(
-            steps=(Step(Verb.FORGET, "another object has its name now, and no manifest names it any more"),),
+            steps=(Step(Verb.FORGET, f"another object has its name now; {asked}"),),
             note="not ours any more",
         )
     found = route(subject.kind.lifecycle, subject.state, absent, persistent=subject.observed.persistent is not None) or ()
     difference = Difference(
         STATE, absent, subject.state, None, Cause.MANIFEST, max((s.impact for s in found), default=Impact.NONE)
     )
-    reason = "no manifest names it any more"
+    reason = asked
     steps = tuple(Step(step.verb, reason, step.impact, (STATE,), consented=True) for step in found)
     if subject.kind.remade is not Impact.DATA_LOSS:
         return Decision((difference,), steps)
     options = subject.mark.options if subject.mark is not None else {}
     policy = str(options.get("onDelete") or inherited or RETAIN)
     if policy == RETAIN:
-        return Decision(note="no manifest names it any more; kept on the host (onDelete: retain)")
+        return Decision(note=f"{asked}; kept on the host (onDelete: retain)")
     return Decision((difference,), by_policy(steps, policy))
 
 

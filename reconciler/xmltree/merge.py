@@ -91,7 +91,9 @@ def _merge_children(base: Element, want: Element, before: Element | None, path: 
                 continue
             below = join(path, step.split("[", 1)[0])
             declared_some = any(w.tag == child.tag for w in wanted.values())
-            if step in intended or below in rules.owned or (below in rules.complete and declared_some):
+            if below in rules.shared:
+                _merge(child, child.makeelement(child.tag), intended.get(step), below, rules, removing=True)
+            elif step in intended or below in rules.owned or (below in rules.complete and declared_some):
                 base.remove(child)
                 del have[step]
     for step, child in wanted.items():

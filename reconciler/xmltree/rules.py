@@ -32,10 +32,12 @@ class Rules:
     spellings: path pattern -> function that brings equal spellings to one.
     owned: element paths of whole collections: an entry that nobody declared is drift.
     complete: the same, but only as soon as one entry is declared.
+    shared: paths of elements that others write into as well: never taken out whole, only what was declared in them.
     hidden: patterns that are never part of the mapping (our own mark, run-time numbers).
     write_only: patterns that libvirt does not give back; they are compared with the intent instead of the host.
     create_only: patterns that say how to make the object, and nothing about it later.
     volatile: patterns for which live differing from persistent does not mean that a restart is pending.
+    only_with: path below a device -> child of that device without which a running object does not show the path.
     automatic: pattern -> persistent values in whose place a running object has a value of its own choice.
     variants: element path -> attribute that, when it changes, makes another thing of the element: it is replaced whole.
     placed_by: element path -> sub-paths whose change moves the device: its generated <address> is dropped then.
@@ -50,10 +52,12 @@ class Rules:
     spellings: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
     owned: frozenset[str] = frozenset()
     complete: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
     hidden: tuple[str, ...] = ()
     write_only: tuple[str, ...] = ()
     create_only: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
+    only_with: Mapping[str, str] = field(default_factory=dict)
     automatic: Mapping[str, frozenset[str]] = field(default_factory=dict)
     variants: Mapping[str, str] = field(default_factory=dict)
     placed_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

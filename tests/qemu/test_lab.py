@@ -98,6 +98,7 @@ def test_two_nodes_reach_each_other_and_share_their_images(lab: Lab, host_uri: s
     assert lab.run(1, ["virsh", "-c", "qemu+tcp://node2/system", "hostname"]).stdout.strip() == "node2"
 
 
+@pytest.mark.usefixtures("lab")  # skips where no lab can be
 def test_a_lab_is_gone_when_its_owner_is_killed() -> None:
     owner = subprocess.Popen(
         [

@@ -49,7 +49,7 @@ def _end(step: Step, domain: libvirt.virDomain, how: Shutdown) -> None:
         if now - asked >= REPEAT:
             asked = now
             _ask(step, domain, how.methods)
-            step.report("waiting for the guest", (now - begin) / how.timeout)
+            step.report(f"waiting for the guest, at most {how.timeout - (now - begin):.0f} s more", None)
         step.sleep(min(GLANCE, how.timeout))
 
 

@@ -48,7 +48,7 @@ def problems_of(function: Callable[[], object]) -> list[str]:
 GOLDEN = [
     (
         "Pool",
-        "type: dir\npath: /srv/images\npermissions: {mode: '0711', owner: 0, group: -1, label: a_b}",
+        "type: dir\npath: /srv/images\npermissions: {mode: '0711', owner: 0, group: 0, label: a_b}",
         """\
         <pool type="dir">
           <name>x</name>
@@ -57,7 +57,7 @@ GOLDEN = [
             <permissions>
               <mode>0711</mode>
               <owner>0</owner>
-              <group>-1</group>
+              <group>0</group>
               <label>a_b</label>
             </permissions>
           </target>
@@ -235,15 +235,14 @@ GOLDEN = [
           srv: [{service: ldap, protocol: tcp, domain: example, target: a.example, port: 389, priority: 1, weight: 2}]
         addresses:
           - {address: 10.7.0.1, netmask: 255.255.255.0, localPtr: true, tftp: /srv/tftp,
-             dhcp: {bootp: {file: pxe.0, server: 10.7.0.2}}}
+             dhcp: {ranges: [{start: 10.7.0.2, end: 10.7.0.9}], bootp: {file: pxe.0, server: 10.7.0.2}}}
           - {address: "fd00::1", prefix: 64}
         routes: [{address: 10.8.0.0, prefix: 16, gateway: 10.7.0.2, metric: 2},
                  {address: "fd01::", prefix: 64, gateway: "fd00::2"}]
         bandwidth: {inbound: {average: 1000, peak: 5000, burst: 5120}, outbound: {average: 100}}
         isolatedPorts: true
         portgroups:
-          - {name: web, default: true, virtualport: {type: openvswitch, parameters: {profileid: p}},
-             bandwidth: {inbound: {average: 1}}, vlan: {trunk: true, tags: [{id: 1}, {id: 2, nativeMode: untagged}]}}
+          - {name: web, default: true, trustGuestRxFilters: true, bandwidth: {inbound: {average: 1}}}
         """,
         """\
         <network ipv6="yes" trustGuestRxFilters="no">
@@ -268,6 +267,7 @@ GOLDEN = [
           <ip address="10.7.0.1" netmask="255.255.255.0" localPtr="yes">
             <tftp root="/srv/tftp"/>
             <dhcp>
+              <range start="10.7.0.2" end="10.7.0.9"/>
               <bootp file="pxe.0" server="10.7.0.2"/>
             </dhcp>
           </ip>
@@ -279,24 +279,25 @@ GOLDEN = [
             <outbound average="100"/>
           </bandwidth>
           <port isolated="yes"/>
-          <portgroup name="web" default="yes">
-            <virtualport type="openvswitch">
-              <parameters profileid="p"/>
-            </virtualport>
+          <portgroup name="web" default="yes" trustGuestRxFilters="yes">
             <bandwidth>
               <inbound average="1"/>
             </bandwidth>
-            <vlan trunk="yes">
-              <tag id="1"/>
-              <tag id="2" nativeMode="untagged"/>
-            </vlan>
           </portgroup>
         </network>
         """,
     ),
     (
         "Network",
-        "mode: bridge\nbridge: br0\nvlan: {tags: [{id: 42}]}\nvirtualport: {type: openvswitch}",
+        """
+        mode: bridge
+        bridge: br0
+        vlan: {tags: [{id: 42}]}
+        virtualport: {type: openvswitch}
+        portgroups:
+          - {name: web, virtualport: {type: openvswitch, parameters: {profileid: p}},
+             vlan: {trunk: true, tags: [{id: 1}, {id: 2, nativeMode: untagged}]}}
+        """,
         """\
         <network>
           <name>x</name>
@@ -306,6 +307,15 @@ GOLDEN = [
           <vlan>
             <tag id="42"/>
           </vlan>
+          <portgroup name="web">
+            <virtualport type="openvswitch">
+              <parameters profileid="p"/>
+            </virtualport>
+            <vlan trunk="yes">
+              <tag id="1"/>
+              <tag id="2" nativeMode="untagged"/>
+            </vlan>
+          </portgroup>
         </network>
         """,
     ),
@@ -368,6 +378,47 @@ def test_a_clone_is_as_large_as_its_source_and_of_its_format(load: Load) -> None
     assert '<capacity unit="bytes">4096</capacity>' in result.xml
     assert '<format type="qcow2"/>' in result.xml
     assert result.options["clone"] == {"volume": "golden"}
+
+
+def test_a_clone_does_not_follow_its_source(load: Load) -> None:
+    def seen(name: str, size: int) -> tuple[ResourceId, Observed]:
+        identity = ResourceId("Volume", name, "localhost", "p")
+        xml = (
+            f'<volume><name>{name}</name><capacity unit="bytes">{size}</capacity><target><format type="qcow2"/></target></volume>'
+        )
+        return identity, Observed(identity, name, "present", xml, None, None)
+
+    found = load(manifest("Volume", "x", "pool: p\nclone: {volume: golden}"))
+    before, after = (
+        render(found.resources[0], found.project, FACTS, of("localhost", found.resources, dict(state)))
+        for state in ([seen("golden", 4096)], [seen("golden", 8192), seen("x", 4096)])
+    )
+    assert before == after
+
+
+def test_a_clone_of_an_upload_is_as_large_as_the_file(desired: Render, folder: Path) -> None:
+    (folder / "raw.img").write_bytes(b"x" * 1024)
+    upload = manifest("Volume", "golden", "pool: p\nformat: raw\nupload: {path: raw.img}")
+    found = desired(upload + "---\n" + manifest("Volume", "x", "pool: p\nclone: {volume: golden}"))
+    assert '<capacity unit="bytes">1024</capacity>' in found.xml
+
+
+def test_an_upload_that_was_made_needs_its_file_no_more(load: Load) -> None:
+    found = load(manifest("Volume", "x", "pool: p\nformat: raw\nupload: {path: gone.img}"))
+    identity = found.resources[0].id
+    xml = '<volume><name>x</name><capacity unit="KiB">4</capacity></volume>'
+    observed = {identity: Observed(identity, "x", "present", xml, None, None)}
+    result = render(found.resources[0], found.project, FACTS, of("localhost", found.resources, observed))
+    assert '<capacity unit="bytes">4096</capacity>' in result.xml
+
+
+def test_a_long_chain_of_backing_files_can_be_rendered(load: Load) -> None:
+    texts = [manifest("Volume", "v0", "pool: p\ncapacity: 1MiB\nformat: qcow2")]
+    texts += [manifest("Volume", f"v{n}", f"pool: p\nbacking: {{volume: v{n - 1}}}") for n in range(1, 150)]
+    found = load("---\n".join(texts))
+    known = of("localhost", found.resources, {}).volume("p", "v149")
+    assert known is not None
+    assert (known.path, known.format, known.capacity) == (None, "qcow2", 1024**2)
 
 
 def test_a_volume_of_a_volume_group_is_not_declared_sparse(desired: Render) -> None:
@@ -466,6 +517,7 @@ def test_an_overlay_lies_over_what_the_template_gives(desired: Render) -> None:
         ("xml: just text", "m.yaml:7:3: spec.xml: not well-formed XML"),
         ("xml: |\n  <domain/>", "m.yaml:8:1: spec.xml: the overlay's root is <domain>, a Pool needs <pool>"),
         ("xml: |\n  <!DOCTYPE pool [<!ENTITY a 'b'>]>\n  <pool>&a;</pool>", "m.yaml:8:1: spec.xml: not well-formed XML"),
+        ("xml: <pool><name>y</name></pool>", "m.yaml:7:3: the overlay names the Pool 'y', but metadata.name is 'x'"),
         ("xml: |\n  <pool><nonsense/></pool>", "m.yaml:8:1: spec.xml: libvirt's schema refuses <pool>"),
     ],
 )
@@ -499,12 +551,12 @@ POOL = manifest("Pool", "x", "type: dir\npath: /srv")
 
 def test_a_template_of_the_user_comes_first_and_sees_what_is_documented(desired: Render, mine: Callable[[str], str]) -> None:
     project = mine(
-        '<pool type="{{ spec.type }}"><name>{{ metadata.name }}-{{ project }}-{{ host.name }}</name>'
+        '<pool type="{{ spec.type }}"><name>{{ metadata.name }}</name><!-- --><uuid>{{ project }}-{{ host.name }}</uuid>'
         '{% include "partials/permissions.xml.j2" '
         "ignore missing %}<target><path>{{ pool_path('x') }}</path></target></pool>"
     )
     xml = desired(project + manifest("Pool", "x", "type: dir\npath: /srv\npermissions: {owner: 7}\nvalidate: false")).xml
-    assert "<name>x-p-localhost</name>" in xml
+    assert "<uuid>p-localhost</uuid>" in xml
     assert "<owner>7</owner>" in xml
     assert "<path>/srv</path>" in xml
 
@@ -536,6 +588,7 @@ def test_a_template_of_the_user_comes_first_and_sees_what_is_documented(desired:
         ),
         ("<pool>\n{{ 1 / 0 }}</pool>", "mine/pool.xml.j2:2:1: the template failed for Pool/x (m.yaml:6:1): division by zero"),
         ("<pool>\n<a>\n</pool>", "m.yaml:6:1: the template of Pool/x does not give its XML: Opening and ending tag mismatch"),
+        ("<pool><name>y</name></pool>", "m.yaml:6:1: the template names the Pool 'y', but metadata.name is 'x'"),
         ("<volume/>", "m.yaml:6:1: the template of Pool/x does not give its XML: the root is <volume>, not <pool>"),
     ],
 )

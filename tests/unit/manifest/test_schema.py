@@ -254,6 +254,7 @@ def test_a_bad_mac_is_named(problems: Problems, mac: str) -> None:
             "mode: isolated\n  addresses: [{address: 10.0.0.1, dhcp: {hosts: [{ip: 10.0.0.2}]}}]",
             'one of "mac", "id" and "name" is needed',
         ),
+        ("mode: isolated\n  addresses: [{address: 10.0.0.1, dhcp: {bootp: {file: a}}}]", 'one of "ranges" and "hosts" is needed'),
         ("mode: isolated\n  dns: {hosts: [{ip: 10.0.0.1, names: []}]}", "spec.dns.hosts[0].names: must not be empty"),
     ],
 )
@@ -261,6 +262,43 @@ def test_a_wrong_network_is_named(problems: Problems, spec: str, problem: str) -
     found = problems(f"apiVersion: vireo/v1\nkind: Network\nmetadata: {{name: lan}}\nspec:\n  {spec}\n")
     assert len(found) == 1
     assert problem in found[0]
+
+
+@pytest.mark.parametrize(
+    "address, place, problem",
+    [
+        (
+            "{address: 10.0.0.1, prefix: 24, dhcp: {ranges: [{start: 10.0.0.2, end: 10.0.1.9}]}}",
+            "dhcp.ranges[0].end",
+            "10.0.1.9 is not in the subnet 10.0.0.0/24",
+        ),
+        (
+            "{address: 10.0.0.1, netmask: 255.0.0.0, dhcp: {ranges: [{start: 10.0.0.9, end: 10.0.0.2}]}}",
+            "dhcp.ranges[0]",
+            "the range begins at 10.0.0.9, behind its end 10.0.0.2",
+        ),
+        ("{address: 10.0.0.1, prefix: 64}", "prefix", "an IPv4 address has at most 32 bits"),
+        ("{address: 'fd00::1', netmask: 255.0.0.0}", "netmask", "an IPv6 address has a prefix, no netmask"),
+        ("{address: 10.0.0.1, netmask: 255.0.255.0}", "netmask", '"255.0.255.0" is not a netmask'),
+        (
+            "{address: 'fd00::1', prefix: 64, dhcp: {ranges: [{start: 10.0.0.2, end: 'fd00::9'}]}}",
+            "dhcp.ranges[0].start",
+            "is not in",
+        ),
+    ],
+)
+def test_addresses_that_cannot_be_together_are_named(problems: Problems, address: str, place: str, problem: str) -> None:
+    text = f"apiVersion: vireo/v1\nkind: Network\nmetadata: {{name: lan}}\nspec:\n  mode: isolated\n  addresses: [{address}]\n"
+    (found,) = problems(text)
+    assert f"spec.addresses[0].{place}: " in found
+    assert problem in found
+
+
+def test_a_secret_is_never_quoted(problems: Problems) -> None:
+    spec = "{memory: 64MiB, graphics: [{type: vnc, password: 1234567}]}"
+    text = f"apiVersion: vireo/v1\nkind: Domain\nmetadata: {{name: x}}\nspec: {spec}\n"
+    (found,) = problems(text)
+    assert "spec.graphics[0].password: must be a text, not the value" in found
 
 
 def test_labels_are_texts_that_can_be_selected_by(problems: Problems) -> None:
@@ -296,6 +334,21 @@ def test_one_uuid_for_two_networks_of_a_host_is_named_and_on_two_hosts_is_none(p
     assert problems({**hosts, "a.yaml": network("a", "n1", uuid), "b.yaml": network("b", "n2", uuid)}) == []
     (found,) = problems({**hosts, "b.yaml": network("b", "n1", uuid.upper())})
     assert found.startswith(f'b.yaml:4:34: spec.uuid: "{uuid.upper()}" is used twice on n1 (first by Network/a at a.yaml:4:34)')
+
+
+def test_one_mac_and_one_uuid_for_two_domains_of_a_host_are_named(problems: Problems) -> None:
+    def domain(name: str) -> str:
+        spec = (
+            "{memory: 64MiB, uuid: 6ba7b810-9dad-41d1-80b4-00c04fd430c8,\n  interfaces: [{user: true, mac: 52:54:00:9c:94:3b}]}"
+        )
+        return f"apiVersion: vireo/v1\nkind: Domain\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+
+    found = problems({"a.yaml": domain("a"), "b.yaml": domain("b")})
+    assert len(found) == 2
+    assert "spec.uuid:" in found[0]
+    assert "(first by Domain/a at a.yaml:4:23)" in found[0]
+    assert "spec.interfaces[0].mac:" in found[1]
+    assert "(first by Domain/a at a.yaml:5:29)" in found[1]
 
 
 def test_a_second_project_and_a_second_host_of_one_name_are_named(problems: Problems) -> None:
