@@ -15,9 +15,8 @@ CASES = sorted(path.parent for path in ROOT.glob("tests/cases/Domain/*/manifest.
 EXAMPLES = sorted(path for path in (ROOT / "manifests").iterdir() if path.is_dir())
 
 # A host without KVM, as the lab's nodes are.
-HOST = HostFacts(
-    name="node1", uri="qemu:///system", hypervisor="QEMU", virt_types={"i686": ("qemu",), "x86_64": ("qemu",), "aarch64": ("qemu",)}
-)
+QEMU_ONLY = dict.fromkeys(("i686", "x86_64", "aarch64"), ("qemu",))
+HOST = HostFacts(name="node1", uri="qemu:///system", hypervisor="QEMU", virt_types=QEMU_ONLY)
 
 
 def load(folder: Path) -> ManifestSet:

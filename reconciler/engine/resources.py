@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from reconciler.engine.hosts import Hosts
 from reconciler.engine.pipeline import Prepared
@@ -19,6 +20,8 @@ from reconciler.model.resource import ResourceId
 from reconciler.model.state import HostState, Mark, Observed
 from reconciler.planning.verify import Work, verify
 from reconciler.xmltree.document import parse
+
+T = TypeVar("T")
 
 DEFINING = frozenset({Verb.DEFINE, Verb.CREATE, Verb.RESIZE})
 WRITTEN_ONLY = frozenset({Verb.RECORD, Verb.FORGET, Verb.ADOPT})  # verbs for which a kind needs no driver
@@ -86,16 +89,17 @@ class Resources:
             sleep=self._sleep,
             record=lambda new: self._inventories[action.resource.host].write([new]),
         )
-        for attempt in range(1, ATTEMPTS + 1):
+        self._persist(action.resource.host, lambda: driver(step))
+
+    def _persist(self, host: str, work: Callable[[], T]) -> T:
+        """`work`, and once more after each lost connection: all that is done here can be repeated."""
+        for _ in range(ATTEMPTS - 1):
             try:
-                driver(step)
+                return work()
             except ConnectionLostError as error:
-                if attempt == ATTEMPTS:
-                    raise
-                self._emit(Notice(action.resource.host, f"{error.summary}; connecting again"))
-                session.reconnect()
-            else:
-                return
+                self._emit(Notice(host, f"{error.summary}; connecting again"))
+                self._hosts.sessions[host].reconnect()
+        return work()
 
     def verify(self, id_: ResourceId) -> tuple[str, ...]:
         """Observe a resource again, write down what is known of it now, and return the paths that still differ."""
@@ -105,24 +109,22 @@ class Resources:
         if plan.desired is None:
             gone = Verb.FORGET in verbs or observed is None
             if gone:
-                inventory.forget([id_])
+                self._persist(id_.host, lambda: inventory.forget([id_]))
             return () if gone else ("state",)
         before = self.mark(id_)
         work = Work(bool(verbs & DEFINING), self._withheld(id_), before)
         verdict = verify(self._prepared.project, plan.desired, observed, self._states[id_.host].facts.machines, work)
         if verdict.mark is not None:
-            inventory.write([settle(session, verdict.mark)])
+            mark = verdict.mark
+            self._persist(id_.host, lambda: inventory.write([settle(session, mark)]))
         elif not verdict.leftover:
-            inventory.forget([id_])
+            self._persist(id_.host, lambda: inventory.forget([id_]))
         return verdict.leftover
 
     def _observe(self, id_: ResourceId) -> Observed | None:
-        session = self._hosts.sessions[id_.host]
-        try:
-            return observe_one(session, self._prepared.project.name, id_, self._plans[id_].uuid)
-        except ConnectionLostError:
-            session.reconnect()
-            return observe_one(session, self._prepared.project.name, id_, self._plans[id_].uuid)
+        session, mark = self._hosts.sessions[id_.host], self._inventories[id_.host].marks.get(id_)
+        uuid = self._plans[id_].uuid
+        return self._persist(id_.host, lambda: observe_one(session, self._prepared.project.name, id_, uuid, mark=mark))
 
     def _withheld(self, id_: ResourceId) -> Collection[str]:
         return {path for action in self._prepared.plan.blocked if action.resource == id_ for path in action.paths}

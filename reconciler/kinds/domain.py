@@ -33,7 +33,7 @@ KEYS = {
     "devices/audio": Key(("@id",)),
     "devices/serial": POSITION,
     "devices/parallel": POSITION,
-    "devices/console": POSITION,
+    "devices/console": Key(("target/@type=serial",)),
     "devices/redirdev": POSITION,
     "devices/smartcard": POSITION,
     "devices/sound": POSITION,
@@ -65,7 +65,13 @@ KEYS = {
     "blkiotune/device": Key(("path",)),
     "iothreadids/iothread": Key(("@id",)),
     "vcpus/vcpu": Key(("@id",)),
-    "memoryBacking/hugepages/page": Key(("@size+@unit", "@size")),
+    "memoryBacking/hugepages/page": Key(("@size",)),
+    "sysinfo": Key(("@type=smbios",)),
+    "sysinfo/entry": Key(("@name",)),
+    "sysinfo/bios/entry": Key(("@name",)),
+    "sysinfo/system/entry": Key(("@name",)),
+    "sysinfo/baseBoard/entry": Key(("@name",)),
+    "sysinfo/chassis/entry": Key(("@name",)),
     "seclabel": Key(("@model", "@type")),
     "idmap/uid": Key(("@start",)),
     "idmap/gid": Key(("@start",)),
@@ -109,7 +115,7 @@ RULES = Rules(
     },
     owned=frozenset({"devices/disk", "devices/interface", "devices/hostdev", "devices/filesystem", "devices/redirdev"}),
     complete=frozenset({"os/boot", "qemu:commandline/qemu:arg", "qemu:commandline/qemu:env"}),
-    shared=frozenset({"metadata", "devices"}),
+    shared=frozenset({"metadata", "features", "devices"}),
     hidden=(
         "@id",
         "metadata/vireo:resource/**",
@@ -143,8 +149,9 @@ RULES = Rules(
     },
     variants={
         f"devices/{name}": "@type"
-        for name in ("disk", "interface", "hostdev", "channel", "serial", "console", "parallel", "filesystem")
-    },
+        for name in ("disk", "interface", "hostdev", "channel", "serial", "console", "parallel", "filesystem", "video/model")
+    }
+    | {"devices/rng/backend": "@model", "devices/tpm/backend": "@type", "devices/disk/source": "@protocol"},
     placed_by={
         "devices/disk": ("target/@bus", "target/@dev"),
         "devices/controller": ("@model",),
@@ -155,8 +162,18 @@ RULES = Rules(
         "devices/serial": ("target/@type",),
         "devices/channel": ("target/@type",),
     },
-    rebuilt_by={"os/type/@machine": family, "os/type/@arch": str},
-    generated=("devices/controller", "devices/*/address"),
+    rebuilt_by={"os/type/@machine": family, "os/type/@arch": str, "cpu/@mode": str},
+    generated={
+        "os/type/@machine": ("devices/controller", "devices/*/address"),
+        "os/type/@arch": ("devices/controller", "devices/*/address"),
+        "cpu/@mode": ("cpu/@check", "cpu/@match", "cpu/@migratable", "cpu/model", "cpu/vendor", "cpu/feature"),
+    },
+    mirrors=(
+        ("devices/graphics", "@port", "@autoport"),
+        ("devices/graphics", "@listen", "listen[0]"),
+        ("devices", "serial[0]", "console[serial]"),
+    ),
+    displaced={"os/boot": "devices/*/boot", "devices/*/boot": "os/boot"},
     derived_mac="devices/interface",
     derived_serial="devices/disk",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.kinds.kind import Key, Kind, Lifecycle, Rules, Transition, Way
-from reconciler.kinds.spellings import address, lower
+from reconciler.kinds.spellings import address, bridging, lower
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Verb
 
@@ -68,6 +68,9 @@ NETWORK = Kind(
             }
         ),
         volatile=("forward/nat/**", "bridge/@macTableManager"),
+        rebuilt_by={"forward/@mode=isolated": bridging},
+        generated={"forward/@mode=isolated": ("mac", "bridge/@stp", "bridge/@delay", "bridge/@macTableManager", "bridge/@zone")},
+        mirrors=(("forward", "@dev", "interface[*]"),),
     ),
     ways=(
         Way("uuid", Verb.DEFINE, Impact.RECREATE, refusal="libvirt knows a network by its UUID: it cannot change"),

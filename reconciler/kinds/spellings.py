@@ -59,6 +59,11 @@ def family(machine: str) -> str:
     return head if head and version[:1].isdigit() else machine
 
 
+def bridging(mode: str) -> str:
+    """Whose bridge a network of this forward mode uses: libvirt's own, or one (or a device) of the host."""
+    return "host" if mode in {"bridge", "private", "vepa", "passthrough", "hostdev"} else "own"
+
+
 def octal(mode: str) -> str:
     """A file mode without leading zeros, as libvirt and people write it differently: ``0711`` -> ``711``."""
     return mode.lstrip("0") or "0"

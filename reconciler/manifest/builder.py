@@ -118,10 +118,7 @@ class Builder:
         path = self._place(event, frame)
         value: Any = text
         if not style:
-            try:
-                value = resolve(text)
-            except ValueError as error:
-                raise self._fail(event, str(error)) from None
+            value = resolve(text)
         elif style == '"':
             bad = UNPRINTABLE.search(text)
             if bad:

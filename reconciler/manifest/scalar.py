@@ -1,7 +1,7 @@
 """Plain YAML scalars by YAML 1.2's core schema, and the characters that a manifest may hold. Text in, values out.
 
 Only true and false are booleans; ``010`` is ten and ``0o10`` is eight; dates, ``52:54:00``, ``1_000``, on, yes and no are text.
-Unlike the core schema, ``.inf`` and ``.nan`` are text too: no field of a manifest can be one.
+Unlike the core schema, ``.inf`` and ``.nan`` are text too, and so is a number that is too long to be one (a digest, perhaps).
 """
 
 from __future__ import annotations
@@ -24,13 +24,11 @@ _NUMBER_START = frozenset("+-.0123456789")
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """The value of a scalar that is written without quotes. Raises ValueError for a number that nobody can mean."""
+    """The value of a scalar that is written without quotes."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if text[0] in _NUMBER_START:
+    if text[0] in _NUMBER_START and len(text) <= MAX_DIGITS:
         if _INTEGER.match(text):
-            if len(text) > MAX_DIGITS:
-                raise ValueError("a number with too many digits")
             return int(text, 0) if text[1:2] in {"o", "x"} else int(text)
         if _FLOAT.match(text):
             return float(text)

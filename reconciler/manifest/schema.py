@@ -45,7 +45,7 @@ def load(paths: Sequence[str], *, connect: str | None) -> ManifestSet:
     projects = [document for document in valid if document.data["kind"] == "Project"]
     crosscheck.one_project(projects, problems)
     hosts = _hosts([document for document in valid if document.data["kind"] == "Host"], problems)
-    broken_hosts = _names([document for document in documents if document not in valid and _kind(document) == "Host"])
+    broken_hosts = _names([document for document in documents if _kind(document) == "Host" and document not in valid])
     if connect and (hosts or broken_hosts):
         message = "the manifests declare their hosts: a connection cannot be given besides"
         raise UsageError(message, hint="leave out -c/--connect, or the Host documents")

@@ -13,9 +13,10 @@ from deepdiff import DeepDiff
 from reconciler.kinds.kind import Kind, Way
 from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.state import Mark
-from reconciler.xmltree.canonical import Canonical, canonical, round_up
+from reconciler.xmltree.canonical import Canonical, canonical
 from reconciler.xmltree.document import parse
 from reconciler.xmltree.paths import matches, rules_for, without_keys
+from reconciler.xmltree.quantity import round_up
 from reconciler.xmltree.rules import Rules
 
 
@@ -83,20 +84,32 @@ def _declared(text: str, rules: Rules) -> Canonical:
 def _project(mapping: Canonical, scope: set[str], desired: Canonical, rules: Rules) -> Canonical:
     """What of `mapping` is anybody's business: the declared paths, and entries of whole collections."""
     out = {path: mapping[path] for path in scope if path in mapping}
-    declared = {without_keys(path) for path in desired if path.endswith("]")}
-    whole = rules.owned | (rules.complete & declared)
-    extra = tuple(path for path in mapping if path.endswith("]") and path not in out and without_keys(path) in whole)
+    declared = {_collection(path) for path in desired if path.endswith("]")}
+    extra = [path for path in mapping if path.endswith("]") and path not in out and _whole(path, declared, rules)]
     for top in extra:
         out |= {path: value for path, value in mapping.items() if path == top or path.startswith(f"{top}/")}
     return out
 
 
+def _collection(path: str) -> tuple[str, str]:
+    """Where an entry of a collection stands, and the entries' name: ``ip[10.7.0.1]/dhcp``, ``host``."""
+    parent, _, step = path.rpartition("/")
+    return parent, step.partition("[")[0]
+
+
+def _whole(path: str, declared: set[tuple[str, str]], rules: Rules) -> bool:
+    plain = without_keys(path)
+    return plain in rules.owned or (plain in rules.complete and _collection(path) in declared)
+
+
 def _forgive(persistent: Canonical, desired: Canonical, intent: Canonical | None, mark: Mark | None, rules: Rules) -> None:
     """Where libvirt gives nothing back, or gave back another form of what was declared, the intent speaks for the host."""
-    for path in desired:
-        if rules_for(rules, without_keys(path)).write_only and intent is not None and path in intent:
-            persistent[path] = intent[path]
-    if intent is None or mark is None:
+    if intent is None:
+        return
+    for path, value in intent.items():
+        if rules_for(rules, without_keys(path)).write_only and path.rpartition("/")[0] in persistent:
+            persistent[path] = value
+    if mark is None:
         return
     for path, value in mark.normalised.items():
         if path in desired and desired[path] == intent.get(path) and persistent.get(path) == value:

@@ -162,6 +162,8 @@ def _change(subject: Subject, desired: Desired, observed: Observed) -> Decision:
         and (options := tuple(d.path for d in differences if d.path.startswith("options/")))
     ):
         steps.append(Step(Verb.RECORD, "only how Vireo treats it changed", paths=options))
+    if not steps and subject.ours and subject.mark is not None and subject.mark.pending:
+        steps.append(Step(Verb.RECORD, "an apply ended before it wrote down what it had done"))
     return Decision(tuple(differences), tuple(steps), notes)
 
 

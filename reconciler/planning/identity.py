@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from reconciler.kinds.kind import Key, Kind
 from reconciler.model.resource import Ignore, ResourceId
+from reconciler.xmltree.canonical import canonical
 from reconciler.xmltree.document import Element, attributes, parse, serialize, tag, unset
 from reconciler.xmltree.paths import children, join, key_of, matches, part_of, rules_for
 from reconciler.xmltree.rules import Rules
@@ -53,8 +54,8 @@ def settle(document: str, sources: Iterable[str | None], settling: Settling, *, 
     others = [parse(source) for source in sources if source]
     if settling.kind.has_uuid and root.find("uuid") is None:
         _fill_uuid(root, others, settling)
-    for other in others:
-        _pair(root, other, "", rules)
+    for number, other in enumerate(others):
+        _pair(root, other, "", rules, moved=number == 0)
         _copy_serials(root, other, rules)
     if derive:
         _derive(root, others, settling)
@@ -75,8 +76,12 @@ def _fill_uuid(root: Element, others: list[Element], settling: Settling) -> None
         name.addnext(element)
 
 
-def _pair(root: Element, other: Element, path: str, rules: Rules) -> None:
-    """Give elements without a complete key the key of their counterpart in `other`: same name and variant, in order."""
+def _pair(root: Element, other: Element, path: str, rules: Rules, *, moved: bool) -> None:
+    """Give elements without a complete key the key of their counterpart in `other`.
+
+    With `moved` a network interface that is the only one without a counterpart takes the only one that is left over: it is that
+    one, connected to something else now.
+    """
     theirs: dict[str, list[Element]] = {}
     for _, below, child in children(other, path, rules):
         theirs.setdefault(below, []).append(child)
@@ -86,28 +91,41 @@ def _pair(root: Element, other: Element, path: str, rules: Rules) -> None:
     for below, elements in mine.items():
         key = rules_for(rules, below).key
         if key is not None and key.paired_by:
-            _pair_devices(elements, theirs.get(below, []), key)
+            _pair_devices(elements, theirs.get(below, []), below, rules, moved=moved and below == rules.derived_mac)
     if not path:
         here, there = root.find("devices"), other.find("devices")
         if here is not None and there is not None:
-            _pair(here, there, "devices", rules)
+            _pair(here, there, "devices", rules, moved=moved)
 
 
-def _pair_devices(elements: list[Element], theirs: list[Element], key: Key) -> None:
-    taken = {key_of(element, key) for element in elements}
-    free = [element for element in theirs if key_of(element, key) not in taken]
-    for element in elements:
-        if key_of(element, key) is not None:
-            continue
-        candidates = [c for c in free if part_of(c, key.paired_by) == part_of(element, key.paired_by) and _fits(element, c)]
-        if candidates:
-            _take_key(element, candidates[0], key)
-            free.remove(candidates[0])
+def _pair_devices(elements: list[Element], theirs: list[Element], path: str, rules: Rules, *, moved: bool) -> None:
+    """Those first that are like their counterpart in everything declared, then those of the same variant and source, in order."""
+    key = rules.keys[path]
+    taken = {key_of(element, key, path, rules) for element in elements}
+    free = [element for element in theirs if key_of(element, key, path, rules) not in taken]
+    unpaired = [element for element in elements if key_of(element, key, path, rules) is None]
+    for alike in (_same, _fits):
+        for element in tuple(unpaired):
+            found = next((candidate for candidate in free if alike(element, candidate, path, rules)), None)
+            if found is not None:
+                _take_key(element, found, key)
+                unpaired.remove(element)
+                free.remove(found)
+    if moved and len(unpaired) == len(free) == 1:
+        _take_key(unpaired[0], free[0], key)
 
 
-def _fits(element: Element, candidate: Element) -> bool:
-    """Whether what `element` says of its source is so in the candidate."""
+def _same(element: Element, candidate: Element, path: str, rules: Rules) -> bool:
+    """Whether everything that `element` says is so in the candidate."""
+    return canonical(element, rules, path).items() <= canonical(candidate, rules, path).items()
+
+
+def _fits(element: Element, candidate: Element, path: str, rules: Rules) -> bool:
+    """Whether the candidate is of the same variant, and what `element` says of its source is so in it."""
+    variant = rules.keys[path].paired_by
     source, other = element.find("source"), candidate.find("source")
+    if part_of(candidate, variant) != part_of(element, variant):
+        return False
     return source is None or (other is not None and all(other.get(name) == value for name, value in source.attrib.items()))
 
 

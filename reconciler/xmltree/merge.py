@@ -7,10 +7,12 @@ or others added kept. Neither changes its arguments.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from copy import deepcopy
 
+from reconciler.xmltree.canonical import canonical
 from reconciler.xmltree.document import Element, attributes, parse, serialize, tag, unset
-from reconciler.xmltree.paths import children, join, matches_any, part_of, rules_for
+from reconciler.xmltree.paths import children, join, matches, matches_any, part_of, rules_for, without_keys
 from reconciler.xmltree.rules import Rules
 
 
@@ -30,40 +32,43 @@ def merge(desired: str, persistent: str | None, intent: str | None, rules: Rules
     if persistent is None:
         return serialize(want)
     root = parse(persistent)
-    before = parse(intent) if intent else None
-    if _rebuilt(root, want, rules):
-        _strip(root, want, rules)
-    _merge(root, want, before, "", rules, removing=True)
+    void = _void_patterns(root, want, rules)
+    if void:
+        _take_out(root, ("", ""), void, canonical(want, rules).keys(), rules)
+    _merge(root, want, parse(intent) if intent else None, "", rules, removing=True)
     return serialize(root)
 
 
-def _rebuilt(root: Element, want: Element, rules: Rules) -> bool:
+def _void_patterns(root: Element, want: Element, rules: Rules) -> tuple[str, ...]:
+    """What of the persistent definition cannot stay beside what is declared now."""
+    out: list[str] = []
     for path, family in rules.rebuilt_by.items():
         old, new = part_of(root, path), part_of(want, path)
         if old is not None and new is not None and family(old) != family(new):
-            return True
-    return False
+            out += rules.generated[path]
+    declared = {without_keys(path) for path in canonical(want, rules)}
+    return (*out, *(gone for gone, for_this in rules.displaced.items() if any(matches(for_this, path) for path in declared)))
 
 
-def _strip(root: Element, want: Element, rules: Rules) -> None:
-    """Take out what libvirt generated for a machine that the domain leaves, unless it is declared."""
-    declared = {step for parent in want.findall("devices") for step, _, _ in children(parent, "devices", rules)}
-    for element, path, step in list(_walk(root, "", rules)):
-        parent = element.getparent()
-        if parent is not None and matches_any(rules.generated, path) and step not in declared:
-            parent.remove(element)
-
-
-def _walk(element: Element, path: str, rules: Rules) -> list[tuple[Element, str, str]]:
-    out = []
-    for step, below, child in children(element, path, rules):
-        out.append((child, below, step))
-        out += _walk(child, below, rules)
-    return out
+def _take_out(
+    element: Element, place: tuple[str, str], patterns: tuple[str, ...], declared: AbstractSet[str], rules: Rules
+) -> None:
+    """Take out what matches and is not declared. `place` is the element's path with keys, and without."""
+    path, plain = place
+    for name in attributes(element):
+        if matches_any(patterns, join(plain, f"@{name}")) and join(path, f"@{name}") not in declared:
+            unset(element, name)
+    for step, below, child in list(children(element, plain, rules)):
+        if matches_any(patterns, below) and join(path, step) not in declared:
+            element.remove(child)
+        else:
+            _take_out(child, (join(path, step), below), patterns, declared, rules)
 
 
 def _merge(base: Element, want: Element, before: Element | None, path: str, rules: Rules, *, removing: bool = False) -> None:
     placed = _placement(base, path, rules)
+    if removing:
+        _silence_echoes(base, want, before, path, rules)
     if _text_of(want) or (before is not None and _text_of(before) and not len(want)):
         base.text = want.text
     if rules_for(rules, path).unit is not None and "unit" not in want.attrib:
@@ -106,6 +111,29 @@ def _merge_children(base: Element, want: Element, before: Element | None, path: 
             _replace(base, old, deepcopy(child), rules.placed_by.get(below, ()))
         else:
             _merge(old, child, intended.get(step), below, rules, removing=removing)
+
+
+def _silence_echoes(base: Element, want: Element, before: Element | None, path: str, rules: Rules) -> None:
+    """Take out what libvirt made of something that is declared, or was and is not any more: it makes it again as it must be."""
+    for parent, *pair in rules.mirrors:
+        if parent != path:
+            continue
+        declared = [bool(_at(want, step, path, rules)) for step in pair]
+        left = before is not None and any(_at(before, step, path, rules) for step in pair)
+        for step, kept in zip(pair, declared, strict=True):
+            if not kept and (left or any(declared)):
+                for found in _at(base, step, path, rules):
+                    if isinstance(found, str):
+                        unset(base, found)
+                    else:
+                        base.remove(found)
+
+
+def _at(element: Element, step: str, path: str, rules: Rules) -> list[Element | str]:
+    """What stands at a step (or at a pattern of steps) of the element: children, or the name of an attribute."""
+    if step.startswith("@"):
+        return [step[1:]] if step[1:] in element.attrib else []
+    return [child for found, _, child in children(element, path, rules) if matches(step, found)]
 
 
 def _replace(base: Element, old: Element, new: Element, placed_by: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from typing import TypeVar
 
 from reconciler.xmltree.document import Element, tag
+from reconciler.xmltree.quantity import amount
 from reconciler.xmltree.rules import Key, Rules
 
 T = TypeVar("T")
@@ -126,7 +127,7 @@ def children(element: Element, path: str, rules: Rules) -> Iterator[tuple[str, s
         if key is None:
             step = name if position == 0 else f"{name}[{position}]"
         else:
-            value = key_of(child, key)
+            value = key_of(child, key, below, rules)
             step = f"{name}[{position if value is None else clean(value)}]"
         count = seen.get(step, 0) + 1
         seen[step] = count
@@ -138,13 +139,26 @@ def clean(value: str) -> str:
     return value.replace("[", "(").replace("]", ")").replace("/", "|")
 
 
-def key_of(element: Element, key: Key) -> str | None:
-    """The element's own key, or None where it has only a position."""
+def key_of(element: Element, key: Key, path: str, rules: Rules) -> str | None:
+    """The own key of the element at `path` (without keys), in its canonical spelling; None where it has only a position."""
     for source in key.sources:
-        parts = [part_of(element, part) for part in source.split("+")]
+        parts = [_key_part(element, part, path, rules) for part in source.split("+")]
         if all(part is not None for part in parts):
             return "+".join(part for part in parts if part is not None)
     return None
+
+
+def _key_part(element: Element, source: str, path: str, rules: Rules) -> str | None:
+    value = part_of(element, source)
+    about = rules_for(rules, join(path, source.partition("=")[0]))
+    return value if value is None else value_of(value, element.get("unit"), about)
+
+
+def value_of(value: str, unit: str | None, about: PathRules) -> str:
+    """A value in its canonical spelling: amounts in bytes, everything else as the kind's rules for its path say."""
+    if about.unit is not None and value:
+        return amount(value, unit or about.unit, about.rounding)
+    return value if about.spelling is None else about.spelling(value)
 
 
 def part_of(element: Element, source: str) -> str | None:

@@ -41,7 +41,12 @@ class Rules:
     automatic: pattern -> persistent values in whose place a running object has a value of its own choice.
     variants: element path -> attribute that, when it changes, makes another thing of the element: it is replaced whole.
     placed_by: element path -> sub-paths whose change moves the device: its generated <address> is dropped then.
-    rebuilt_by: path -> function to the part of the value whose change makes everything in `generated` void.
+    rebuilt_by: path -> function to the part of the value whose change makes what libvirt generated for the old value void.
+    generated: path of rebuilt_by -> patterns of what is void then, unless it is declared.
+    mirrors: (parent, step, step): two steps below one element that libvirt makes of each other; if one of them alone is
+        declared, the other is its echo. The steps may be patterns.
+    displaced: pattern -> pattern: what matches the first cannot stand beside what matches the second, and gives way to it
+        unless it is declared itself.
     derived_mac: element path of devices whose missing MAC address is derived; derived_serial: of those whose serial is.
     """
 
@@ -62,6 +67,8 @@ class Rules:
     variants: Mapping[str, str] = field(default_factory=dict)
     placed_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rebuilt_by: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
-    generated: tuple[str, ...] = ()
+    generated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mirrors: tuple[tuple[str, str, str], ...] = ()
+    displaced: Mapping[str, str] = field(default_factory=dict)
     derived_mac: str = ""
     derived_serial: str = ""

@@ -12,33 +12,33 @@ from reconciler.xmltree.document import Element, parse, tag
 
 SCHEMAS = (Path("/usr/share/libvirt/schemas"), Path("/usr/local/share/libvirt/schemas"))
 
-# Definitions of domaincommon.rng by the element that they describe, for messages that name the guilty part.
+# Definitions of domaincommon.rng by the element that they describe and its parent, for messages that name the guilty part.
 PARTS = {
-    "disk": "disk",
-    "interface": "interface",
-    "controller": "controller",
-    "graphics": "graphic",
-    "video": "video",
-    "channel": "channel",
-    "sound": "sound",
-    "input": "input",
-    "hostdev": "hostdev",
-    "filesystem": "filesystem",
-    "watchdog": "watchdog",
-    "memballoon": "memballoon",
-    "rng": "rng",
-    "tpm": "tpm",
-    "redirdev": "redirdev",
-    "smartcard": "smartcard",
-    "panic": "panic",
-    "vsock": "vsock",
-    "iommu": "iommu",
-    "shmem": "shmem",
-    "memory": "memorydev",
-    "clock": "clock",
-    "os": "os",
-    "cpu": "guestcpu",
-    "features": "features",
+    ("devices", "disk"): "disk",
+    ("devices", "interface"): "interface",
+    ("devices", "controller"): "controller",
+    ("devices", "graphics"): "graphic",
+    ("devices", "video"): "video",
+    ("devices", "channel"): "channel",
+    ("devices", "sound"): "sound",
+    ("devices", "input"): "input",
+    ("devices", "hostdev"): "hostdev",
+    ("devices", "filesystem"): "filesystem",
+    ("devices", "watchdog"): "watchdog",
+    ("devices", "memballoon"): "memballoon",
+    ("devices", "rng"): "rng",
+    ("devices", "tpm"): "tpm",
+    ("devices", "redirdev"): "redirdev",
+    ("devices", "smartcard"): "smartcard",
+    ("devices", "panic"): "panic",
+    ("devices", "vsock"): "vsock",
+    ("devices", "iommu"): "iommu",
+    ("devices", "shmem"): "shmem",
+    ("devices", "memory"): "memorydev",
+    ("domain", "clock"): "clock",
+    ("domain", "os"): "os",
+    ("domain", "cpu"): "guestcpu",
+    ("domain", "features"): "features",
 }
 
 _LOCK = threading.Lock()
@@ -62,7 +62,7 @@ def problems(text: str, rng: str) -> list[str]:
         found = [problem for part in root.iter() for problem in _part_problems(part)]
         if found:
             return list(dict.fromkeys(found))
-        return list(dict.fromkeys(_sentence(root, error.message) for error in _errors(schema)))
+        return [_sentence(root, _innermost(schema))]
 
 
 def _errors(schema: etree.RelaxNG) -> list[etree._LogEntry]:
@@ -71,17 +71,18 @@ def _errors(schema: etree.RelaxNG) -> list[etree._LogEntry]:
 
 def _part_problems(element: Element) -> list[str]:
     parent = element.getparent()
-    if parent is None or tag(parent) not in {"devices", "domain"}:
-        return []
-    part = PARTS.get(tag(element))
+    part = None if parent is None else PARTS.get((tag(parent), tag(element)))
     schema = _part_schema(part) if part else None
     if schema is None or schema.validate(element):
         return []
-    last = _errors(schema)[-1].message
-    deepest = next(
-        (e.message for e in _errors(schema) if "Invalid attribute" in e.message or "Did not expect element" in e.message), last
-    )
-    return [_sentence(element, deepest)]
+    return [_sentence(element, _innermost(schema))]
+
+
+def _innermost(schema: etree.RelaxNG) -> str:
+    """The message that is nearest to the mistake: libxml2 tells it first, and then what follows from it."""
+    messages = [error.message for error in _errors(schema)]
+    named = [message for message in messages if "lement" in message and "interleave" not in message]
+    return (named or messages or ["it does not fit"])[0]
 
 
 def _sentence(element: Element, message: str) -> str:

@@ -7,8 +7,8 @@ import libvirt
 from reconciler.errors import HostError
 from reconciler.host.drivers.calls import find
 from reconciler.host.drivers.step import Step
-from reconciler.xmltree.canonical import amount
 from reconciler.xmltree.document import Element, parse
+from reconciler.xmltree.quantity import amount
 
 
 def pool_of(step: Step, name: str) -> libvirt.virStoragePool:

@@ -16,9 +16,9 @@ from reconciler.host.drivers.step import Driver, Step
 from reconciler.host.session import Session
 from reconciler.model.plan import Verb
 from reconciler.model.state import Mark
-from reconciler.xmltree.canonical import round_up
 from reconciler.xmltree.document import parse
 from reconciler.xmltree.mark import digest
+from reconciler.xmltree.quantity import round_up
 
 _GRAIN = 1024  # bytes: qemu-img gets capacities in KiB from libvirt, rounded up
 
