@@ -1,6 +1,6 @@
 # All that is done by hand or by CI in this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test check lint format bench clean
+.PHONY: help setup demo demo-down test check lint format docs bench clean
 export PYTHON CONNECT
 
 bin := .venv/bin
@@ -32,6 +32,9 @@ lint: setup ## ruff, mypy, import contracts
 format: setup ## format the code and mend what ruff can
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
+
+docs: setup ## docs/manifests.md anew, from the schemas
+	$(bin)/python docs/generate.py
 
 bench: setup ## an unchanged plan of 1,000 domains beside the raw libvirt calls (N=..., CONNECT=URI)
 	$(bin)/python benchmarks/plan_unchanged.py $(if $(N),--domains $(N)) $(if $(CONNECT),--connect '$(CONNECT)')

@@ -19,7 +19,7 @@ for group; do
             ;;
         lab)
             packages+=(libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
-                qemu-system-x86 qemu-utils ovmf dnsmasq-base iproute2 util-linux binutils gcc libc6-dev)
+                qemu-system-x86 qemu-utils ovmf dnsmasq-base iproute2 procps util-linux binutils gcc libc6-dev)
             ;;
         *) echo "${0##*/}: no such group: $group" >&2 && exit 2 ;;
     esac

@@ -9,7 +9,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 scripts/packages.sh build lab
-pytest=(.venv/bin/python -m pytest --numprocesses auto --dist worksteal)
+pytest=(.venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal)
 
 if [ "$(id -u)" = 0 ]; then
     exec "${pytest[@]}" "$@"

@@ -17,7 +17,7 @@ from reconciler.model.event import ApplyFinished, ApplyStarted
 from reconciler.model.plan import Plan
 
 if TYPE_CHECKING:
-    from reconciler.engine.pipeline import Hosts, Options, Prepared
+    from reconciler.engine.pipeline import Hosts, Prepared
 
 Output = Annotated[Shape, typer.Option("-o", "--output", help="Form of the result; json is one event a line.")]
 
@@ -76,7 +76,7 @@ def apply(  # noqa: PLR0913 (one argument an option)
     )
     agree = None if yes else _agree_to_apply
     with work.prepared(paths, wanted, screen) as (ready, hosts):
-        return run.carry_out(ready, hosts, wanted, agree)
+        return run.carry_out(ready, hosts, agree)
 
 
 def destroy(  # noqa: PLR0913 (one argument an option)
@@ -101,7 +101,7 @@ def destroy(  # noqa: PLR0913 (one argument an option)
     wanted = o.engine_options(context, connect=connect, destroy=True, allow=allow, labels=labels, targets=targets)
     agree = None if yes else _agree_to_destroy
     with work.prepared(paths, wanted, screen) as (ready, hosts):
-        return run.carry_out(ready, hosts, wanted, agree)
+        return run.carry_out(ready, hosts, agree)
 
 
 class _Run:
@@ -112,7 +112,7 @@ class _Run:
         self._parallel = parallel
         self._wait = wait
 
-    def carry_out(self, ready: Prepared, hosts: Hosts, wanted: Options, agree: Callable[[Plan, Screen], bool] | None) -> int:
+    def carry_out(self, ready: Prepared, hosts: Hosts, agree: Callable[[Plan, Screen], bool] | None) -> int:
         """Show the plan, ask `agree` (None: nobody is asked), do it. The exit code."""
         plan, screen = ready.plan, self.screen
         if not screen.json:
@@ -122,7 +122,7 @@ class _Run:
         if agree is not None and not agree(plan, screen):
             screen.warn(_NOT_DONE)
             return EXIT_FAILURE
-        return self._execute(ready, hosts, wanted)
+        return self._execute(ready, hosts)
 
     def _nothing(self, plan: Plan) -> int:
         if self.screen.json:
@@ -133,7 +133,7 @@ class _Run:
             emit(ApplyFinished(done=0, failed=0, skipped=0, blocked=len(plan.blocked), seconds=0.0))
         return work.exit_code(plan)
 
-    def _execute(self, ready: Prepared, hosts: Hosts, wanted: Options) -> int:
+    def _execute(self, ready: Prepared, hosts: Hosts) -> int:
         from reconciler.cli.printers.progress import reporter
         from reconciler.engine import executor
 
@@ -161,7 +161,7 @@ def _apply_saved(run: _Run, file: str, decided: Mapping[str, Any]) -> int:
     with pipeline.connected(saved.manifests) as hosts:
         with run.screen.busy("Comparing the plan and the hosts"):
             ready = saved_plans.prepare_saved(saved, hosts)
-        return run.carry_out(ready, hosts, saved.options, None)
+        return run.carry_out(ready, hosts, None)
 
 
 def _must_be_able_to_ask(screen: Screen, command: str, *, yes: bool, instead: str) -> None:

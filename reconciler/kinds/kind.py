@@ -83,7 +83,7 @@ class Kind:
     `restarts` says that an active object can be restarted so that its definition takes effect. `has_uuid` is false where libvirt
     knows the object by a key that cannot be chosen. `held` says which verbs must not happen while another object uses this one:
     any user, or only an active one. `filled_by` are the options that fill a new object with data: one that was not finished is
-    made again.
+    made again. `later` are options that manifests may carry already and that this version does not act on.
     """
 
     name: str
@@ -98,4 +98,5 @@ class Kind:
     restarts: bool = False
     remade: Impact = Impact.NONE
     filled_by: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     held: Mapping[Verb, Literal["any", "active"]] = field(default_factory=dict)

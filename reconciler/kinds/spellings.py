@@ -20,6 +20,11 @@ def lower(value: str) -> str:
 
 def cpuset(value: str) -> str:
     """A set of processor numbers in its shortest form: ``0,1,2,^1`` -> ``0,2``; ``0,1,2`` -> ``0-2``."""
+    return ",".join(_ranges(numbers(value))) or value
+
+
+def numbers(value: str) -> list[int]:
+    """The numbers of a set, in order: ``0-3,^1`` -> 0, 2, 3. None of a text that is no such set."""
     chosen: set[int] = set()
     try:
         for part in value.replace(" ", "").split(","):
@@ -31,8 +36,8 @@ def cpuset(value: str) -> str:
             else:
                 chosen.add(int(part))
     except ValueError:
-        return value
-    return ",".join(_ranges(sorted(chosen)))
+        return []
+    return sorted(chosen)
 
 
 def _ranges(numbers: list[int]) -> list[str]:

@@ -49,5 +49,6 @@ VOLUME = Kind(
     has_uuid=False,
     remade=Impact.DATA_LOSS,
     filled_by=("clone", "upload"),
+    later=("wipe",),
     held={Verb.DELETE: "any"},
 )

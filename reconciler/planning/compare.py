@@ -5,7 +5,7 @@ DeepDiff finds the differences between the canonical mappings; it is not reached
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from deepdiff import DeepDiff
@@ -37,7 +37,7 @@ def compare(kind: Kind, sides: Sides, mark: Mark | None) -> tuple[Difference, ..
     intent = _declared(sides.intent, rules) if sides.intent else None
     live_map = canonical(parse(sides.live), rules) if sides.live else None
     persistent_map = canonical(parse(sides.persistent), rules) if sides.persistent else (live_map or {})
-    scope = desired.keys() | (intent or {}).keys()
+    scope = {path: bool(desired.get(path) or (intent or {}).get(path)) for path in {*desired, *(intent or {})}}
     persistent = _project(persistent_map, scope, desired, rules)
     live = None if live_map is None else _settled_live(_project(live_map, scope, desired, rules), persistent, rules)
     waiting = [] if live is None else _differing(persistent, live)
@@ -81,14 +81,21 @@ def _declared(text: str, rules: Rules) -> Canonical:
     return {path: value for path, value in mapping.items() if not rules_for(rules, without_keys(path)).create_only}
 
 
-def _project(mapping: Canonical, scope: set[str], desired: Canonical, rules: Rules) -> Canonical:
-    """What of `mapping` is anybody's business: the declared paths, and entries of whole collections."""
-    out = {path: mapping[path] for path in scope if path in mapping}
+def _project(mapping: Canonical, scope: Mapping[str, bool], desired: Canonical, rules: Rules) -> Canonical:
+    """What of `mapping` is anybody's business: the declared paths, and entries of whole collections.
+
+    `scope` has the declared paths. Where it is False an element was declared without a text: libvirt may have put one there.
+    """
+    out = {path: mapping[path] if spoken or _is_attribute(path) else "" for path, spoken in scope.items() if path in mapping}
     declared = {_collection(path) for path in desired if path.endswith("]")}
     extra = [path for path in mapping if path.endswith("]") and path not in out and _whole(path, declared, rules)]
     for top in extra:
         out |= {path: value for path, value in mapping.items() if path == top or path.startswith(f"{top}/")}
     return out
+
+
+def _is_attribute(path: str) -> bool:
+    return path.rpartition("/")[2].startswith("@")
 
 
 def _collection(path: str) -> tuple[str, str]:
@@ -106,9 +113,9 @@ def _forgive(persistent: Canonical, desired: Canonical, intent: Canonical | None
     """Where libvirt gives nothing back, or gave back another form of what was declared, the intent speaks for the host."""
     if intent is None:
         return
-    for path, value in intent.items():
+    for path, given in intent.items():
         if rules_for(rules, without_keys(path)).write_only and path.rpartition("/")[0] in persistent:
-            persistent[path] = value
+            persistent[path] = given
     if mark is None:
         return
     for path, value in mark.normalised.items():
@@ -195,6 +202,7 @@ def normalisations(kind: Kind, desired: str, readback: str | None, withheld: Col
         path: there.get(path)
         for path, value in wanted.items()
         if there.get(path) != value
+        and (value or _is_attribute(path) or path not in there)
         and not rules_for(kind.rules, without_keys(path)).write_only
         and not any(path == other or path.startswith(f"{other}/") for other in withheld)
     }

@@ -13,6 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from reconciler.kinds.kind import Key, Kind
+from reconciler.kinds.spellings import numbers
 from reconciler.model.resource import Ignore, ResourceId
 from reconciler.xmltree.canonical import canonical
 from reconciler.xmltree.document import Element, attributes, parse, serialize, tag, unset
@@ -52,6 +53,7 @@ def settle(document: str, sources: Iterable[str | None], settling: Settling, *, 
     rules = settling.kind.rules
     root = parse(document)
     others = [parse(source) for source in sources if source]
+    _expand(root, rules)
     if settling.kind.has_uuid and root.find("uuid") is None:
         _fill_uuid(root, others, settling)
     for number, other in enumerate(others):
@@ -63,6 +65,19 @@ def settle(document: str, sources: Iterable[str | None], settling: Settling, *, 
     if settling.ignore and others:
         _leave_alone(root, others[-1], settling)
     return serialize(root)
+
+
+def _expand(root: Element, rules: Rules) -> None:
+    """Write elements for a set of numbers as one for each, as libvirt gives them back."""
+    for path, attribute in rules.expanded.items():
+        for element in root.findall(path):
+            chosen = numbers(element.get(attribute) or "")
+            for number in reversed(chosen[1:]):
+                copy = deepcopy(element)
+                copy.set(attribute, str(number))
+                element.addnext(copy)
+            if chosen:
+                element.set(attribute, str(chosen[0]))
 
 
 def _fill_uuid(root: Element, others: list[Element], settling: Settling) -> None:

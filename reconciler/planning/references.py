@@ -57,5 +57,6 @@ def users(state: HostState, places: Places) -> dict[ResourceId, frozenset[Resour
     out: dict[ResourceId, set[ResourceId]] = {}
     for id_, seen in state.resources.items():
         for used in references(KINDS[id_.kind], (seen.persistent, seen.live), places, id_):
-            out.setdefault(used, set()).add(id_)
+            if used != ResourceId("Pool", id_.pool, id_.host):  # a volume is in its pool, it does not use it
+                out.setdefault(used, set()).add(id_)
     return {id_: frozenset(names) for id_, names in out.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 from reconciler.model.difference import Cause, Impact
 from reconciler.model.plan import ResourcePlan, Status, Verb
@@ -28,8 +29,15 @@ def resource_plan(case: Case) -> ResourcePlan:
         uuid="" if subject.observed is None else subject.observed.uuid,
         options=options,
         observed_digest=observed_digest(subject.observed),
-        note=case.decision.note,
+        note="; ".join(filter(None, (case.decision.note, *_later(case)))),
     )
+
+
+def _later(case: Case) -> Iterator[str]:
+    """What a manifest asks for and this version does not do: said, never passed over."""
+    for option in case.subject.kind.later:
+        if case.desired is not None and case.desired.options.get(option):
+            yield f"{option}: this version does not act on it"
 
 
 def _status(case: Case) -> Status:

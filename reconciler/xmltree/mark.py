@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import Mark
-from reconciler.xmltree.document import XmlError, parse
+from reconciler.xmltree.document import XmlError, parse, tag
 
 NAMESPACE = "urn:vireo:1"
 PREFIX = "vireo"
@@ -27,6 +27,7 @@ _MARK = re.compile(
     r"<vireo:resource\b[^>]*?(?:/>|>.*?</vireo:resource>)|<resource\b[^>]*urn:vireo:1[^>]*?(?:/>|>.*?</resource>)", re.DOTALL
 )
 _LIMIT = 4 * 1024 * 1024
+_FORMS: dict[str, type] = {"xml": str, "state": str, "options": dict, "normalised": dict}
 
 
 def write(mark: Mark) -> str:
@@ -73,10 +74,10 @@ def read(text: str, host: str = "") -> Mark | None:
             else element.replace("<vireo:resource", f'<vireo:resource xmlns:vireo="{NAMESPACE}"', 1)
         )
         content = _unpack(root.text or "")
-    except (XmlError, ValueError, zlib.error, binascii.Error):
+    except (XmlError, ValueError, RecursionError, zlib.error, binascii.Error):
         return None
     name, project = root.get("name"), root.get("project")
-    if name is None or project is None:
+    if name is None or project is None or tag(root) != f"{{{NAMESPACE}}}{ELEMENT}":
         return None
     return Mark(
         project=project,
@@ -85,11 +86,11 @@ def read(text: str, host: str = "") -> Mark | None:
         digest=root.get("digest") or "",
         readback=root.get("readback") or "",
         live=root.get("live") or "",
-        xml=str(content.get("xml") or ""),
-        state=str(content.get("state") or ""),
-        autostart=content.get("autostart"),
-        options=content.get("options") or {},
-        normalised=content.get("normalised") or {},
+        xml=content.get("xml", ""),
+        state=content.get("state", ""),
+        autostart=autostart if isinstance(autostart := content.get("autostart"), bool) else None,
+        options=content.get("options", {}),
+        normalised=content.get("normalised", {}),
         pending=root.get("pending") == "yes",
         protect=root.get("protect") == "yes",
     )
@@ -101,7 +102,9 @@ def _unpack(text: str) -> dict[str, Any]:
     engine = zlib.decompressobj()
     data = engine.decompress(base64.b64decode(text, validate=False), _LIMIT)
     content = json.loads(data)
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict) or not all(isinstance(content.get(name, kind()), kind) for name, kind in _FORMS.items()):
+        raise ValueError("a mark of another form")
+    return content
 
 
 def strip(text: str) -> str:

@@ -7,6 +7,7 @@ or others added kept. Neither changes its arguments.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
 
@@ -101,6 +102,7 @@ def _merge_children(base: Element, want: Element, before: Element | None, path: 
             elif step in intended or below in rules.owned or (below in rules.complete and declared_some):
                 base.remove(child)
                 del have[step]
+                _take_along(base, join(path, step), wanted, rules)
     for step, child in wanted.items():
         below = join(path, step.split("[", 1)[0])
         old = have.get(step)
@@ -111,6 +113,13 @@ def _merge_children(base: Element, want: Element, before: Element | None, path: 
             _replace(base, old, deepcopy(child), rules.placed_by.get(below, ()))
         else:
             _merge(old, child, intended.get(step), below, rules, removing=removing)
+
+
+def _take_along(base: Element, gone: str, wanted: Mapping[str, Element], rules: Rules) -> None:
+    """Take out what libvirt made for a device that is gone, unless something of that sort is declared."""
+    for sibling in base.findall(rules.falls_with[gone]) if gone in rules.falls_with else ():
+        if not any(tag(child) == tag(sibling) for child in wanted.values()):
+            base.remove(sibling)
 
 
 def _silence_echoes(base: Element, want: Element, before: Element | None, path: str, rules: Rules) -> None:

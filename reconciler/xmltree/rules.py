@@ -47,6 +47,8 @@ class Rules:
         declared, the other is its echo. The steps may be patterns.
     displaced: pattern -> pattern: what matches the first cannot stand beside what matches the second, and gives way to it
         unless it is declared itself.
+    falls_with: path with key of a device -> ElementPath of siblings that libvirt made for it and that go with it.
+    expanded: element path -> attribute with a set of numbers, of which libvirt makes an element each.
     derived_mac: element path of devices whose missing MAC address is derived; derived_serial: of those whose serial is.
     """
 
@@ -70,5 +72,7 @@ class Rules:
     generated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mirrors: tuple[tuple[str, str, str], ...] = ()
     displaced: Mapping[str, str] = field(default_factory=dict)
+    falls_with: Mapping[str, str] = field(default_factory=dict)
+    expanded: Mapping[str, str] = field(default_factory=dict)
     derived_mac: str = ""
     derived_serial: str = ""

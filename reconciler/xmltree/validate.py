@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from lxml import etree
 
-from reconciler.xmltree.document import Element, parse, tag
+from reconciler.xmltree.document import Element, attributes, parse, serialize, tag, unset
 
+MOST_ATTRIBUTES = 12
+CHUNK = 8
 SCHEMAS = (Path("/usr/share/libvirt/schemas"), Path("/usr/local/share/libvirt/schemas"))
 
 # Definitions of domaincommon.rng by the element that they describe and its parent, for messages that name the guilty part.
@@ -56,13 +59,41 @@ def problems(text: str, rng: str) -> list[str]:
     """
     with _LOCK:
         schema = _schema(rng)
-        root = parse(text)
-        if schema is None or schema.validate(root):
+        if schema is None:
             return []
-        found = [problem for part in root.iter() for problem in _part_problems(part)]
-        if found:
-            return list(dict.fromkeys(found))
-        return [_sentence(root, _innermost(schema))]
+        return list(dict.fromkeys(problem for root in _affordable(parse(text)) for problem in _problems(root, schema)))
+
+
+def _problems(root: Element, schema: etree.RelaxNG) -> list[str]:
+    if schema.validate(root):
+        return []
+    found = [problem for part in root.iter() for problem in _part_problems(part)]
+    return found or [_sentence(root, _innermost(schema))]
+
+
+def is_costly(text: str) -> bool:
+    """Whether checking would take libxml2, and so libvirt itself, exponential time: too many attributes on one element."""
+    return any(len(element.attrib) > MOST_ATTRIBUTES for element in parse(text).iter())
+
+
+def _affordable(root: Element) -> Iterator[Element]:
+    """The document, or where one element has too many attributes, copies that have a part of them each: every one is checked."""
+    crowded = [element for element in root.iter() if len(element.attrib) > MOST_ATTRIBUTES]
+    if not crowded:
+        yield root
+        return
+    rounds = max(len(_optional(element)) for element in crowded) // CHUNK + 1
+    for number in range(rounds):
+        copy = parse(serialize(root))
+        for element in [element for element in copy.iter() if len(element.attrib) > MOST_ATTRIBUTES]:
+            for position, name in enumerate(_optional(element)):
+                if position // CHUNK != number:
+                    unset(element, name)
+        yield copy
+
+
+def _optional(element: Element) -> list[str]:
+    return sorted(name for name in attributes(element) if name not in {"name", "type"})
 
 
 def _errors(schema: etree.RelaxNG) -> list[etree._LogEntry]:
@@ -82,7 +113,7 @@ def _innermost(schema: etree.RelaxNG) -> str:
     """The message that is nearest to the mistake: libxml2 tells it first, and then what follows from it."""
     messages = [error.message for error in _errors(schema)]
     named = [message for message in messages if "lement" in message and "interleave" not in message]
-    return (named or messages or ["it does not fit"])[0]
+    return str((named or messages or ["it does not fit"])[0])
 
 
 def _sentence(element: Element, message: str) -> str:

@@ -214,7 +214,10 @@ def test_many_deletions_need_a_word_of_their_own(vireo: Vireo) -> None:
 
 
 def test_what_nobody_owns_is_adopted_only_when_asked_and_stays_running(vireo: Vireo) -> None:
-    xml = "<domain type='qemu'><name>web1</name><memory>32768</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"
+    xml = (
+        "<domain type='qemu'><name>web1</name><memory>32768</memory><vcpu>1</vcpu>"
+        "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"
+    )
     domain = vireo.connection.defineXML(xml)
     domain.create()
     run = domain.ID()

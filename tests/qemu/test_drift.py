@@ -95,10 +95,14 @@ def test_redefinition_keeps_what_libvirt_and_others_gave(quick: Vireo) -> None:
     assert after.findtext("uuid") == before.findtext("uuid")
     for device in ("disk", "interface", "memballoon", "video", "controller"):
         kept = [
-            ElementTree.tostring(e.find("address")) for e in before.findall(f"devices/{device}") if e.find("address") is not None
+            ElementTree.tostring(address)
+            for e in before.findall(f"devices/{device}")
+            if (address := e.find("address")) is not None
         ]
         now = [
-            ElementTree.tostring(e.find("address")) for e in after.findall(f"devices/{device}") if e.find("address") is not None
+            ElementTree.tostring(address)
+            for e in after.findall(f"devices/{device}")
+            if (address := e.find("address")) is not None
         ]
         assert now[: len(kept)] == kept
     assert [e.get("address") for e in after.findall(".//mac")] == [e.get("address") for e in before.findall(".//mac")]

@@ -94,8 +94,7 @@ def test_a_guest_that_listens_is_shut_down_by_acpi_though_it_has_no_agent(hands:
     hands.do(Verb.START, wanted())
     hands.twice(Verb.SHUTDOWN, wanted("stopped", shutdown={"timeout": 60, "method": ["agent", "acpi"], "force": False}))
     assert domain(hands).state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN]
-    assert ("waiting for the guest", None) not in hands.reports
-    assert any(message == "waiting for the guest" for message, _ in hands.reports)
+    assert any(message.startswith("waiting for the guest") for message, _ in hands.reports)
 
 
 def test_a_guest_that_does_not_listen_goes_on_unless_force_is_given(hands: Hands, stubborn_disk: Path) -> None:

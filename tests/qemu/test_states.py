@@ -23,7 +23,7 @@ def test_apply_brings_a_domain_from_this_state_to_every_other_and_back(vireo: Vi
             vireo.assert_in_sync()
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(("undefined", "running", "paused"), 2)))
+@pytest.mark.parametrize("first, second", list(itertools.permutations(("undefined", "running", "paused"), 2)))
 def test_a_transient_domain_goes_between_the_states_it_can_have(vireo: Vireo, first: str, second: str) -> None:
     vireo.add(SMALL)
     vireo.spec("Domain/web1")["persistent"] = False

@@ -18,6 +18,7 @@ from reconciler.host.drivers.states import is_active, pause
 from reconciler.host.drivers.step import Step
 from reconciler.model.state import Mark
 from reconciler.xmltree.merge import merge
+from reconciler.xmltree.validate import is_costly
 
 
 def lookup(step: Step) -> libvirt.virDomain | None:
@@ -77,7 +78,7 @@ def _complete(step: Step, xml: str, before: Mark | None) -> str:
 
 
 def _validating(step: Step, name: str) -> int:
-    return 0 if step.options.get("validate") is False else flag(name)
+    return 0 if step.options.get("validate") is False or is_costly(step.desired.xml) else flag(name)
 
 
 def create(step: Step) -> None:

@@ -131,7 +131,7 @@ def test_a_missing_file_to_upload_is_named_at_its_line(desired: Render, folder: 
 
 def test_options_are_the_policies_that_the_schema_marks(desired: Render) -> None:
     found = desired(manifest("Volume", "x", "pool: p\ncapacity: 1GiB\nonDelete: wipe\nwipe: {algorithm: zero}\nvalidate: true"))
-    assert found.options == {"pool": "p", "onDelete": "wipe", "wipe": {"algorithm": "zero"}}
+    assert found.options == {"pool": "p", "onDelete": "wipe", "wipe": {"algorithm": "zero"}, "validate": True}
     assert (found.state, found.autostart) == ("present", None)
     assert found.id == ResourceId("Volume", "x", "localhost", "p")
 
