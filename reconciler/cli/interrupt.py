@@ -27,6 +27,7 @@ class Interrupt:
         self._stop = stop
         self._say = say
         self._before: dict[int, Any] = {}
+        self._saying: threading.Thread | None = None
 
     def __enter__(self) -> None:
         self._before = {number: signal.signal(number, self._take) for number in _SIGNALS}
@@ -34,6 +35,8 @@ class Interrupt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._saying is not None:
+            self._saying.join(timeout=1)
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         if self._stop.is_set():
@@ -42,4 +45,5 @@ class Interrupt:
             os._exit(EXIT_INTERRUPTED)
         self._stop.set()
         # Not printed here: this may have interrupted the very thread that is printing.
-        threading.Thread(target=self._say, args=(FIRST,), daemon=True).start()
+        self._saying = threading.Thread(target=self._say, args=(FIRST,), daemon=True)
+        self._saying.start()

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 from reconciler.engine import pipeline
 from reconciler.engine.hosts import Hosts
+from reconciler.engine.outcome import Outcome
 from reconciler.engine.pipeline import Prepared
 from reconciler.engine.resources import Resources
-from reconciler.errors import EXIT_BLOCKED, EXIT_FAILURE, EXIT_OK, LockedError, StalePlanError, VireoError
+from reconciler.errors import LockedError, StalePlanError, VireoError
 from reconciler.host import lock
 from reconciler.model.event import (
     ActionDone,
@@ -34,24 +35,6 @@ from reconciler.model.resource import ResourceId
 
 Emit = Callable[[Event], None]
 POLL = 0.2  # seconds between two looks at the stop event while actions are under way
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an apply ended, in numbers of actions; a resource that still differs after its actions counts as one failure."""
-
-    done: int
-    failed: int
-    skipped: int
-    blocked: int
-    interrupted: bool
-
-    @property
-    def exit_code(self) -> int:
-        """The process's exit code."""
-        if self.failed or self.interrupted:
-            return EXIT_FAILURE
-        return EXIT_BLOCKED if self.blocked else EXIT_OK
 
 
 def execute(

@@ -22,6 +22,7 @@ from reconciler.manifest.secret import placeholder
 from reconciler.model.resource import Path, Project, Resource
 from reconciler.model.state import Desired, HostFacts
 from reconciler.xmltree import validate
+from reconciler.xmltree.conceal import conceal
 from reconciler.xmltree.document import Element, XmlError, parse, serialize
 from reconciler.xmltree.merge import overlay
 
@@ -38,6 +39,8 @@ def render(resource: Resource, project: Project, facts: HostFacts, catalogue: Ca
     xml = _overlaid(resource, kind, text)
     if resource.spec.get("validate", True):
         _check(resource, kind, text, xml)
+    if "xml" in resource.spec:
+        xml = _concealed(resource, project, kind, xml, secrets)
     state = str(resource.spec["state"])
     autostart = resource.spec.get("autostart")
     return Desired(
@@ -53,6 +56,19 @@ def render(resource: Resource, project: Project, facts: HostFacts, catalogue: Ca
         labels=dict(resource.labels),
         secrets=secrets,
     )
+
+
+def _concealed(resource: Resource, project: Project, kind: Kind, xml: str, secrets: dict[str, str]) -> str:
+    """`xml` without the secret values that its overlay may have brought; they are added to `secrets`."""
+
+    def stand_in(path: str, value: str) -> str:
+        if value in secrets:
+            return value
+        name = placeholder(project.name, resource.id, (path,), value)
+        secrets[name] = value
+        return name
+
+    return conceal(xml, kind.rules, stand_in)
 
 
 def _marked(resource: Resource, project: Project) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:

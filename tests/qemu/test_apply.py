@@ -66,7 +66,9 @@ def test_a_saved_plan_holds_no_secret_and_can_still_be_applied(vireo: Vireo, tmp
     )
     assert "s3cr3t!" not in vireo.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
     vireo.assert_in_sync()
-    vireo.spec("Domain/web1")["graphics"] = [{"type": "vnc", "password": "another"}]
+    vireo.spec("Domain/web1")["graphics"] = [{"type": "vnc"}]
+    vireo.spec("Domain/web1")["xml"] = "<domain><devices><graphics type='vnc' passwd='another'/></devices></domain>"
+    assert "another" not in vireo("render").out
     changed = vireo.resource("Domain/web1")
     assert [d["path"] for d in changed["differences"]] == ["devices/graphics[vnc]/@passwd"]
     vireo.apply()
