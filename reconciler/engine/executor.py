@@ -145,6 +145,8 @@ class _Run:
                 ended, _ = wait(running, timeout=POLL, return_when=FIRST_COMPLETED)
                 for future in ended:
                     self._ended(running.pop(future), future)
+                self._resources.flush()
+        self._resources.flush(all_of_it=True)
         return self._finish(began)
 
     def _finish(self, began: float) -> Outcome:

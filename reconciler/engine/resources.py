@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -26,6 +27,7 @@ T = TypeVar("T")
 DEFINING = frozenset({Verb.DEFINE, Verb.CREATE, Verb.RESIZE})
 WRITTEN_ONLY = frozenset({Verb.RECORD, Verb.FORGET, Verb.ADOPT})  # verbs for which a kind needs no driver
 ATTEMPTS = 3
+FLUSH = 0.5  # seconds between two writings of settled marks
 
 
 class Resources:
@@ -45,6 +47,8 @@ class Resources:
         self._states: dict[str, HostState] = {state.facts.name: state for state in prepared.states}
         self._verbs: dict[ResourceId, set[Verb]] = {}
         self._guard = threading.Lock()
+        self._settled: dict[str, list[Mark]] = {}
+        self._written = clock()
         touched = {action.resource.host for action in prepared.plan.runnable}
         self._inventories = {name: Inventory.open(hosts.sessions[name], prepared.project.name) for name in touched}
 
@@ -116,10 +120,23 @@ class Resources:
         verdict = verify(self._prepared.project, plan.desired, observed, self._states[id_.host].facts.machines, work)
         if verdict.mark is not None:
             mark = verdict.mark
-            self._persist(id_.host, lambda: inventory.write([settle(session, mark)]))
+            settled = self._persist(id_.host, lambda: settle(session, mark))
+            self._settled.setdefault(id_.host, []).append(settled)
         elif not verdict.leftover:
             self._persist(id_.host, lambda: inventory.forget([id_]))
         return verdict.leftover
+
+    def flush(self, *, all_of_it: bool = False) -> None:
+        """Write down what was settled: now and then only, as many resources of one inventory are written at once.
+
+        What a killed process has not written is still marked as pending, and the next apply writes it.
+        """
+        if not all_of_it and self._clock() - self._written < FLUSH:
+            return
+        for host, marks in self._settled.items():
+            self._persist(host, functools.partial(self._inventories[host].write, marks))
+        self._settled.clear()
+        self._written = self._clock()
 
     def _observe(self, id_: ResourceId) -> Observed | None:
         session, mark = self._hosts.sessions[id_.host], self._inventories[id_.host].marks.get(id_)

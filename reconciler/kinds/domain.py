@@ -156,7 +156,12 @@ RULES = Rules(
         f"devices/{name}": "@type"
         for name in ("disk", "interface", "hostdev", "channel", "serial", "console", "parallel", "filesystem", "video/model")
     }
-    | {"devices/rng/backend": "@model", "devices/tpm/backend": "@type", "devices/disk/source": "@protocol"},
+    | {
+        "devices/graphics/listen": "@type",
+        "devices/rng/backend": "@model",
+        "devices/tpm/backend": "@type",
+        "devices/disk/source": "@protocol",
+    },
     placed_by={
         "devices/disk": ("target/@bus", "target/@dev"),
         "devices/controller": ("@model",),
