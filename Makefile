@@ -33,7 +33,7 @@ format: setup ## format the code and mend what ruff can
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
 
-docs: setup ## docs/manifests.md anew, from the schemas
+docs: setup ## docs/manifests.md and docs/changes.md anew, from schemas and tables
 	$(bin)/python docs/generate.py
 
 bench: setup ## an unchanged plan of 1,000 domains beside the raw libvirt calls (N=..., CONNECT=URI)

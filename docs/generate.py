@@ -1,6 +1,8 @@
-"""Writes docs/manifests.md from schemas/*.json: every field of every kind. A test claims that the committed file is current.
+"""Writes docs/manifests.md from schemas/*.json, every field of every kind, and docs/changes.md from the tables of ways in kinds/.
 
-Usage: python docs/generate.py [FILE]
+A test claims that the committed files are current.
+
+Usage: python docs/generate.py [FOLDER]
 """
 
 # ruff: noqa: INP001  a script, and no part of a package
@@ -11,7 +13,10 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reconciler.kinds.kind import Way
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ("Project", "Host", "Pool", "Volume", "Network", "Domain")
@@ -29,9 +34,51 @@ OFTEN = 3  # a definition that a kind uses so often is told once
 Schema = dict[str, Any]
 
 
-def main(target: Path) -> None:
-    """Write the reference to `target`."""
-    target.write_text(reference(), encoding="utf-8")
+CHANGES = """\
+# Changes: how each path changes while it is in use
+
+<!-- Written by docs/generate.py from reconciler/kinds/*_ways.py: change those. -->
+
+A change of the manifest is always written into the persistent definition. This table tells what becomes of the object that is
+in use (a running guest, an active network): the first row that matches the path counts. Paths are those of `vireo plan`, without
+the keys in brackets; `/**` is the path and everything below it. *Impact* is what it does to the guest: `none`, `live` (done
+while it runs), `restart` (prepared, and shown as pending-restart until the next start, or done by a restart if
+`update.restart: allowed` and `--allow restart` permit), `refused`. *Since* is the libvirt version that has the call.
+
+A row says what libvirt can do in principle. What libvirt or QEMU refuses on the spot (another source of a disk that is no
+removable medium, a device whose bus cannot be plugged, a full PCI bus) waits for the next start; the plan tells the reason and
+does not try again. A device that a guest has to release is waited for (10 s); if it does not, the apply says so and fails, and
+the next one goes on.
+
+State and autostart stand in no definition: autostart is set by virDomainSetAutostart, virNetworkSetAutostart and
+virStoragePoolSetAutostart, at any time and without an effect on what runs.
+"""
+
+
+def main(folder: Path) -> None:
+    """Write both documents to `folder`."""
+    (folder / "manifests.md").write_text(reference(), encoding="utf-8")
+    (folder / "changes.md").write_text(changes(), encoding="utf-8")
+
+
+def changes() -> str:
+    """The whole text of docs/changes.md."""
+    sys.path.insert(0, str(ROOT))
+    from reconciler.kinds import KINDS
+
+    out = [CHANGES]
+    for kind in sorted(KINDS.values(), key=lambda kind: _rank(kind.name)):
+        out += [f"## {kind.name}", "", "| path | impact | how | since | needs |", "|---|---|---|---|---|"]
+        out += [_way(way) for way in kind.ways] + [""]
+    return "\n".join(out)
+
+
+def _way(way: Way) -> str:
+    impact = "refused" if way.refusal else way.impact.label
+    how = way.refusal or "; ".join(
+        text for text in (way.how or "a new definition, taken up at the next start", way.grows_only) if text
+    )
+    return f"| {_code(way.pattern)} | {impact} | {_escaped(how)} | {way.since} | {_escaped(way.needs)} |"
 
 
 def reference() -> str:
@@ -106,10 +153,19 @@ def _parts(field: Schema, defs: Schema) -> list[tuple[str, Schema, bool]]:
         out += [(f".*{below}", part, need) for below, part, need in _parts(more, defs)]
     if isinstance(whole.get("items"), dict):
         out += [(f"[]{below}", part, need) for below, part, need in _parts(whole["items"], defs)]
-    for branch in (*whole.get("anyOf", ()), *whole.get("oneOf", ())):
-        if "additionalProperties" in _whole(branch, defs) or "items" in branch or "$ref" in branch:
-            out += [part for part in _parts(branch, defs) if part[0] not in {name for name, _, _ in out}]
+    branches = [_parts(branch, defs) for branch in (*whole.get("anyOf", ()), *whole.get("oneOf", ())) if _is_closed(branch, defs)]
+    branches = [branch for branch in branches if branch]
+    everywhere = set.intersection(*({name for name, _, _ in branch} for branch in branches)) if branches else set()
+    for branch in branches:
+        for name, part, need in branch:
+            if name not in {told for told, _, _ in out}:  # what only one of the alternatives has is not required
+                out.append((name, part, need and (name in everywhere or "." in name[1:])))
     return out
+
+
+def _is_closed(branch: Schema, defs: Schema) -> bool:
+    """Whether an alternative tells its fields, and not only which of them go together."""
+    return "additionalProperties" in _whole(branch, defs) or "items" in branch or "$ref" in branch
 
 
 def _whole(field: Schema, defs: Schema) -> Schema:
@@ -152,4 +208,4 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "manifests.md")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs")

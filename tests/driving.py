@@ -40,6 +40,7 @@ class Hands:
     session: Session
     project: str = PROJECT
     reports: list[tuple[str, float | None]] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
     @property
     def conn(self) -> libvirt.virConnect:
@@ -66,6 +67,7 @@ class Hands:
             clock=time.monotonic,
             sleep=time.sleep,
             record=lambda mark: self.inventory().write([mark]),
+            refuse=self.refused.__setitem__,
         )
 
     def do(self, verb: Verb, want: Desired, *, uuid: str = "", intent: str = "", paths: tuple[str, ...] = ()) -> None:

@@ -51,7 +51,7 @@ def init(
     texts = {name: _filled(text, values) for name, text in _sources().items() if uri or name != _HOSTS}
     taken = sorted(name for name in texts if os.path.lexists(target / name))
     if taken:
-        message = f"{target}: {', '.join(taken)} is there already; nothing was written"
+        message = f"{target}: already there: {', '.join(taken)}; nothing was written"
         raise UsageError(message, hint="choose another folder: vireo init DIR")
     try:
         target.mkdir(parents=True, exist_ok=True)

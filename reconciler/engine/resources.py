@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from reconciler.engine.hosts import Hosts
@@ -46,6 +46,7 @@ class Resources:
         self._plans: dict[ResourceId, ResourcePlan] = {plan.id: plan for plan in prepared.plan.resources}
         self._states: dict[str, HostState] = {state.facts.name: state for state in prepared.states}
         self._verbs: dict[ResourceId, set[Verb]] = {}
+        self._refused: dict[ResourceId, dict[str, str]] = {}
         self._guard = threading.Lock()
         self._settled: dict[str, list[Mark]] = {}
         self._written = clock()
@@ -59,7 +60,8 @@ class Resources:
             id_, plan = action.resource, self._plans[action.resource]
             if self.mark(id_) is None and plan.desired is not None:
                 adopting = bool(plan.uuid)
-                mark = Mark(self._prepared.project.name, id_, plan.uuid or _uuid(plan), pending=not adopting)
+                intent = "" if adopting else plan.desired.xml
+                mark = Mark(self._prepared.project.name, id_, plan.uuid or _uuid(plan), xml=intent, pending=not adopting)
                 new.setdefault(id_.host, []).append(mark)
         for host, marks in new.items():
             self._inventories[host].write(marks)
@@ -87,13 +89,26 @@ class Resources:
             project=self._prepared.project.name,
             action=action,
             plan=self._plans[action.resource],
-            intent=mark.xml if mark is not None and not mark.pending else "",
+            intent=mark.xml if mark is not None else "",
             report=lambda text, fraction: self._emit(ActionProgress(action, text, fraction)),
             clock=self._clock,
             sleep=self._sleep,
             record=lambda new: self._inventories[action.resource.host].write([new]),
+            refuse=lambda path, reason: self._refuse(action, path, reason),
         )
         self._persist(action.resource.host, lambda: driver(step))
+        if action.verb is Verb.RESTART:
+            with self._guard:
+                self._refused.pop(action.resource, None)  # the running object is another one now
+
+    def refused(self, id_: ResourceId) -> Mapping[str, str]:
+        """The paths of this resource that its running object could not take, each with the reason."""
+        return self._refused.get(id_, {})
+
+    def _refuse(self, action: Action, path: str, reason: str) -> None:
+        with self._guard:
+            self._refused.setdefault(action.resource, {})[path] = reason
+        self._emit(ActionProgress(action, f"{path} waits for the next start: {reason}", None))
 
     def _persist(self, host: str, work: Callable[[], T]) -> T:
         """`work`, and once more after each lost connection: all that is done here can be repeated."""
@@ -116,7 +131,7 @@ class Resources:
                 self._persist(id_.host, lambda: inventory.forget([id_]))
             return () if gone else ("state",)
         before = self.mark(id_)
-        work = Work(bool(verbs & DEFINING), self._withheld(id_), before)
+        work = Work(bool(verbs & DEFINING), self._withheld(id_), before, self.refused(id_))
         verdict = verify(self._prepared.project, plan.desired, observed, self._states[id_.host].facts.machines, work)
         if verdict.mark is not None:
             mark = verdict.mark

@@ -42,9 +42,11 @@ class SavedPlan:
 
 
 def fingerprint(plan: Plan) -> str:
-    """A digest over all that was observed and all that is to be done."""
+    """A digest over all that was observed, all that is wished and all that is to be done."""
     text = plan.to_json() | {"created": ""}
-    seen = [[str(r.id), r.id.host, r.observed_digest] for r in plan.resources]
+    seen = [
+        [str(r.id), r.id.host, r.observed_digest, None if r.desired is None else _desired_json(r.desired)] for r in plan.resources
+    ]
     return hashlib.sha256(json.dumps([text, seen], sort_keys=True).encode()).hexdigest()
 
 

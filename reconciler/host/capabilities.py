@@ -23,6 +23,7 @@ def read_facts(conn: libvirt.virConnect, spec: HostSpec, read_only: bool) -> Hos
         libvirt_version=conn.getLibVersion(),
         virt_types=_virt_types(capabilities),
         machines=_machines(capabilities),
+        emulators=_emulators(capabilities),
         read_only=read_only,
     )
 
@@ -52,3 +53,15 @@ def _machines(capabilities: Element) -> dict[tuple[str, str], str]:
             if canonical and alias:
                 aliases[(arch.get("name") or "", alias)] = canonical
     return aliases
+
+
+def _emulators(capabilities: Element) -> dict[tuple[str, str], str]:
+    """(architecture, domain type) -> the emulator that libvirt takes by itself."""
+    found: dict[tuple[str, str], str] = {}
+    for arch in capabilities.iterfind("guest/arch"):
+        usual = arch.findtext("emulator")
+        for domain in arch.iterfind("domain"):
+            emulator = domain.findtext("emulator") or usual
+            if emulator:
+                found[(arch.get("name") or "", domain.get("type") or "")] = emulator.strip()
+    return found

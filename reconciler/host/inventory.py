@@ -47,16 +47,10 @@ class Inventory:
         self._store = store
         self._project = project
         self._guard = threading.RLock()
+        self._host = host
         self._entries: list[Entry] = []
         self._shards: list[Shard] = []
-        for entry in store.entries(_prefix(project)):
-            if _project_of(entry.usage) != project:
-                continue
-            try:
-                self._shards.append(decode(entry.text, host))
-            except DamagedError as error:
-                raise _damaged(entry.usage, str(error)) from error
-            self._entries.append(entry)
+        self._read()
 
     @classmethod
     def open(cls, session: Session, project: str) -> Inventory:
@@ -80,8 +74,22 @@ class Inventory:
         """Takes marks out; those that are not in are passed over."""
         self._change(dict.fromkeys(map(key_of, ids)))
 
+    def _read(self) -> None:
+        """What the host has now; a text that is as it was is not decoded again."""
+        known = dict(zip(self._entries, self._shards, strict=True))
+        entries = [entry for entry in self._store.entries(_prefix(self._project)) if _project_of(entry.usage) == self._project]
+        shards = []
+        for entry in entries:
+            try:
+                shards.append(known[entry] if entry in known else decode(entry.text, self._host))
+            except DamagedError as error:
+                raise _damaged(entry.usage, str(error)) from error
+        self._entries, self._shards = entries, shards
+
     def _change(self, changes: Mapping[Key, Mark | None]) -> None:
+        """Reads before it writes: a process that was stopped for so long that it lost its lock must not bring back old texts."""
         with self._guard:
+            self._read()
             self._apply(heal(self._shards))
             known = newest(self._shards)
             needed = {
@@ -187,7 +195,9 @@ def _project_of(usage: str) -> str | None:
 
 
 def _lean(mark: Mark) -> Mark:
-    return dataclasses.replace(mark, xml="", normalised={}) if KINDS[mark.id.kind].marked else mark
+    return (
+        dataclasses.replace(mark, xml="", normalised={}, refused={}, retired={}, run="") if KINDS[mark.id.kind].marked else mark
+    )
 
 
 def _damaged(usage: str, reason: str) -> HostError:

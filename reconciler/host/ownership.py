@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.host.inventory import Survey
+from reconciler.kinds import KINDS
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import Mark, Observed
 from reconciler.xmltree import mark as marks
@@ -25,7 +26,8 @@ def claim(observed: Observed, project: str, survey: Survey) -> Claim:
 
     The mark in a domain's own metadata counts first; one that names another UUID was copied with the domain (details: clone_of).
     An inventory's entry counts if it is for this very object: of the same UUID, or of a creation that was not finished. A domain
-    that carries our mark under another name was renamed (details: renamed_from).
+    that carries our mark under another name was renamed (details: renamed_from). One of which the mark and the inventory do not
+    both know is to be written down anew (details: half_marked, which of them).
     """
     own = _own_mark(observed)
     details: dict[str, Any] = dict(observed.details)
@@ -34,7 +36,12 @@ def claim(observed: Observed, project: str, survey: Survey) -> Claim:
         own = None
     if own is not None and own.project != project:
         return Claim(replace(observed, details=details), own.project)
-    own = own or _listed(observed, survey.marks.get(project, {}))
+    listed = survey.marks.get(project, {})
+    entry = None if own is None else listed.get(own.id)
+    if own is not None and (entry is None or entry.pending):
+        details["half_marked"] = "the inventory does not list it as done"
+    elif own is None and (own := _listed(observed, listed)) is not None and KINDS[observed.id.kind].marked and not own.pending:
+        details["half_marked"] = "its metadata carries no mark that can be read"
     if own is not None:
         if own.id != observed.id:
             details["renamed_from"] = own.id.name

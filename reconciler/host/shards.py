@@ -67,7 +67,7 @@ def encode(records: Shard) -> str:
 def decode(text: str, host: str) -> dict[Key, Record]:
     """The shard that `text` says; `host` is the name of the host that it was found on. Raises DamagedError."""
     if not text:
-        return {}
+        raise DamagedError("it is empty")
     try:
         engine = zlib.decompressobj()
         content = json.loads(engine.decompress(base64.b64decode(text, validate=True), _UNPACKED_LIMIT))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.kinds.kind import Key, Kind, Lifecycle, Reference, Rules, Transition, Way
+from reconciler.kinds.domain_ways import WAYS
+from reconciler.kinds.kind import Key, Kind, Lifecycle, Reference, Rules, Transition
 from reconciler.kinds.spellings import cpuset, family, lower, number
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Verb
@@ -221,24 +222,24 @@ DOMAIN = Kind(
     rng="domain.rng",
     lifecycle=LIFECYCLE,
     rules=RULES,
-    ways=(
-        Way("uuid", Verb.DEFINE, Impact.RECREATE, refusal="libvirt knows a domain by its UUID: it cannot change"),
-        Way("title", Verb.UPDATE, Impact.NONE),
-        Way("description", Verb.UPDATE, Impact.NONE),
-        Way("metadata/**", Verb.UPDATE, Impact.NONE),
-        Way("**", Verb.DEFINE, Impact.RESTART),
-    ),
+    ways=WAYS,
     references=(
         Reference("Volume", "devices/disk/source", name="volume", pool="pool"),
         Reference("Pool", "devices/disk/source", name="pool"),
         Reference("Volume", "devices/disk/source", name="file", by_path=True),
         Reference("Volume", "devices/disk/source", name="dev", by_path=True),
         Reference("Volume", "devices/disk//backingStore/source", name="file", by_path=True),
+        Reference("Volume", "devices/disk//backingStore/source", name="dev", by_path=True),
+        Reference("Volume", "devices/disk//backingStore/source", name="volume", pool="pool"),
+        Reference("Volume", "devices/disk/mirror/source", name="file", by_path=True),
+        Reference("Volume", "devices/disk/mirror/source", name="dev", by_path=True),
+        Reference("Volume", "devices/memory/source/path", name="", by_path=True),
         Reference("Volume", "os/kernel", name="", by_path=True),
         Reference("Volume", "os/initrd", name="", by_path=True),
         Reference("Volume", "os/dtb", name="", by_path=True),
         Reference("Volume", "os/loader", name="", by_path=True),
         Reference("Volume", "os/nvram", name="", by_path=True),
+        Reference("Volume", "os/nvram/source", name="file", by_path=True),
         Reference("Network", "devices/interface/source", name="network"),
     ),
     marked=True,

@@ -49,7 +49,8 @@ class Way:
 
     The first way of a kind whose pattern matches counts. `verb` repairs it in the definition; `impact` is what bringing it into
     effect does to an active object (to an inactive one: nothing). `refusal` says why there is no way at all; `grows_only` that
-    an amount may become larger only, and why.
+    an amount may become larger only, and why. For people: `how` it is done, in one sentence, `since` which version libvirt has
+    the call, and what it `needs` beside that.
     """
 
     pattern: str
@@ -57,6 +58,9 @@ class Way:
     impact: Impact
     refusal: str = ""
     grows_only: str = ""
+    how: str = ""
+    since: str = ""
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,10 @@ class Kind:
     object's own XML as well as in the inventory. `remade` is the impact of making an object again that was there and is gone.
     `restarts` says that an active object can be restarted so that its definition takes effect. `has_uuid` is false where libvirt
     knows the object by a key that cannot be chosen. `held` says which verbs must not happen while another object uses this one:
-    any user, or only an active one. `filled_by` are the options that fill a new object with data: one that was not finished is
-    made again. `later` are options that manifests may carry already and that this version does not act on.
+    any user, or only an active one; `interrupts` which ones cut active users off and connect them again. `filled_by` are the
+    options that fill a new object with data: one that was not finished is made again; `copied_from` is the one of them that names
+    the object of this kind that a new one is copied from. `made_as` are the paths that stay as they were made: where they do not,
+    another object has the name. `later` are options that manifests may carry already and that this version does not act on.
     """
 
     name: str
@@ -98,5 +104,8 @@ class Kind:
     restarts: bool = False
     remade: Impact = Impact.NONE
     filled_by: tuple[str, ...] = ()
+    copied_from: str = ""
+    made_as: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     held: Mapping[Verb, Literal["any", "active"]] = field(default_factory=dict)
+    interrupts: frozenset[Verb] = frozenset()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.kinds.kind import Key, Kind, Lifecycle, Rules, Transition, Way
+from reconciler.kinds.kind import Key, Kind, Lifecycle, Rules, Transition
+from reconciler.kinds.network_ways import WAYS
 from reconciler.kinds.spellings import address, bridging, lower
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Verb
@@ -72,10 +73,8 @@ NETWORK = Kind(
         generated={"forward/@mode=isolated": ("mac", "bridge/@stp", "bridge/@delay", "bridge/@macTableManager", "bridge/@zone")},
         mirrors=(("forward", "@dev", "interface[*]"),),
     ),
-    ways=(
-        Way("uuid", Verb.DEFINE, Impact.RECREATE, refusal="libvirt knows a network by its UUID: it cannot change"),
-        Way("**", Verb.DEFINE, Impact.RESTART),
-    ),
+    ways=WAYS,
     restarts=True,
-    held={Verb.STOP: "active", Verb.RESTART: "active", Verb.UNDEFINE: "any"},
+    held={Verb.STOP: "active", Verb.UNDEFINE: "any"},
+    interrupts=frozenset({Verb.RESTART}),
 )

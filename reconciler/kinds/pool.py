@@ -36,5 +36,5 @@ POOL = Kind(
         Way("**", Verb.DEFINE, Impact.RESTART),
     ),
     restarts=True,
-    held={Verb.STOP: "active", Verb.UNDEFINE: "any"},
+    held={Verb.STOP: "active", Verb.RESTART: "active", Verb.UNDEFINE: "any"},
 )

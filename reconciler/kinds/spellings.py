@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 
 
 def number(value: str) -> str:
@@ -72,3 +73,8 @@ def bridging(mode: str) -> str:
 def octal(mode: str) -> str:
     """A file mode without leading zeros, as libvirt and people write it differently: ``0711`` -> ``711``."""
     return mode.lstrip("0") or "0"
+
+
+def location(path: str) -> str:
+    """A file's path in one spelling: libvirt keeps doubled slashes and dots as they are given, and so do foreign definitions."""
+    return posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") else path

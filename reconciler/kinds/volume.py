@@ -30,6 +30,7 @@ VOLUME = Kind(
         create_only=(
             "allocation",
             "target/path",
+            "target/compat",
             "target/permissions/**",
             "target/clusterSize",
             "target/nocow",
@@ -41,6 +42,8 @@ VOLUME = Kind(
             "capacity",
             Verb.RESIZE,
             Impact.NONE,
+            how="made larger by virStorageVolResize; where a running guest uses it by virDomainBlockResize, so that it sees it",
+            since="0.9.10",
             grows_only="a volume is never made smaller: what a guest has at its end would be lost",
         ),
         Way("**", Verb.CREATE, Impact.DATA_LOSS, refusal=_ANEW),
@@ -49,6 +52,8 @@ VOLUME = Kind(
     has_uuid=False,
     remade=Impact.DATA_LOSS,
     filled_by=("clone", "upload"),
+    copied_from="clone",
+    made_as=("target/format/@type",),
     later=("wipe",),
     held={Verb.DELETE: "any"},
 )

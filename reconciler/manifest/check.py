@@ -12,11 +12,13 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
 from reconciler.manifest import shape
+from reconciler.manifest.elements import elements
 from reconciler.manifest.quantity import amount, seconds
 
 FORMATS: dict[str, Callable[[str], object]] = {
     "vireo-quantity": amount,
     "vireo-duration": seconds,
+    "vireo-elements": elements,
     "vireo-ip": ipaddress.ip_address,
     "ipv4": ipaddress.IPv4Address,
     "ipv6": ipaddress.IPv6Address,

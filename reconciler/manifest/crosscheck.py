@@ -1,4 +1,4 @@
-"""What can only be wrong between documents: names, UUIDs and addresses used twice, hosts that nobody declares, cycles.
+"""What can only be wrong between documents or items: names, UUIDs, targets and addresses used twice, unknown hosts, cycles.
 
 Which fields must be unique or name a base volume is written in the schemas (`x-vireo`), not here.
 """
@@ -53,6 +53,7 @@ def resources(found: Sequence[Resource], problems: list[Problem]) -> None:
     """Everything that can be wrong between resources."""
     _identities(found, problems)
     _unique_fields(found, problems)
+    _distinct_fields(found, problems)
     _subnets(found, problems)
     _cycles(found, problems)
 
@@ -78,6 +79,18 @@ def _unique_fields(found: Sequence[Resource], problems: list[Problem]) -> None:
                 where = first.document.locate(place)
                 message = f'"{value}" is used twice on {resource.id.host} (first by {first.id} at {where})'
                 problems.append(_at(resource.document, path, message, "each needs its own; left out, one is made up"))
+
+
+def _distinct_fields(found: Sequence[Resource], problems: list[Problem]) -> None:
+    for resource in found:
+        seen: dict[tuple[Path, str, str], Path] = {}
+        for path, marks, value in shape.of(resource.id.kind).marks(resource.document.data):
+            if "distinct" not in marks:
+                continue
+            first = seen.setdefault((path[:-2], str(path[-1]), str(value)), path)
+            if first is not path:
+                message = f'"{value}" is there twice (first at {resource.document.locate(first)})'
+                problems.append(_at(resource.document, path, message, "give one of them another"))
 
 
 def _subnets(found: Sequence[Resource], problems: list[Problem]) -> None:

@@ -100,6 +100,10 @@ def _walk(folder: str, problems: list[Problem]) -> Iterator[str]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield str(Path(parent, name))
+        for path in (Path(parent, name) for name in sorted(files) if not name.startswith(".")):
+            if path.name.lower().endswith(SUFFIXES):
+                yield str(path)
+            elif path.is_symlink() and not path.exists():  # it may have been a folder of manifests
+                problems.append(
+                    Problem(display_name(str(path)), 1, 1, "", "a link to what is not there", "mount it, or remove the link")
+                )

@@ -25,7 +25,11 @@ def read(paths: Sequence[str], problems: list[Problem]) -> list[Document]:
 
 
 def parse(text: str, file: File, problems: list[Problem]) -> list[Document]:
-    """The documents in `text`; empty ones are passed over. Every problem found is added to `problems`."""
+    """The documents in `text`; empty ones are passed over, but not an empty file. Every problem is added to `problems`."""
+    if not text.strip():
+        hint = "it may have been cut off: a file that is not meant to say anything is better deleted"
+        problems.append(Problem(file.name, 1, 1, "", "the file is empty", hint))
+        return []
     bad = syntax.unprintable(file.name, text)
     if bad is not None:
         problems.append(bad)
@@ -34,7 +38,7 @@ def parse(text: str, file: File, problems: list[Problem]) -> list[Document]:
     try:
         builder.run()
     except yaml.MarkedYAMLError as error:
-        problems.append(syntax.problem(file.name, error))
+        problems.append(syntax.problem(file.name, error, text))
     except ProblemError as error:
         problems.append(error.problem)
     return builder.documents

@@ -17,6 +17,7 @@ from reconciler.model.resource import Document, Path
 Sentence: TypeAlias = tuple[Path, str, str]
 
 _MEASURES = {"vireo-quantity", "vireo-duration"}
+_TOLD = {*_MEASURES, "vireo-elements"}  # formats that say themselves what is wrong
 _BOUNDS = {
     "minimum": "must be at least {}",
     "maximum": "must be at most {}",
@@ -216,8 +217,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _measure(form: str, value: str) -> str:
-    """What is wrong with a quantity or duration, in its own words; '' for any other format."""
-    if form in _MEASURES:
+    """What is wrong with a quantity, a duration or XML, in its own words; '' for any other format."""
+    if form in _TOLD:
         try:
             FORMATS[form](value)
         except ValueError as error:

@@ -10,7 +10,6 @@ from reconciler.manifest.scalar import UNPRINTABLE
 # (part of libyaml's message, another part of it, what we say, what to do)
 _SENTENCES = (
     ("tab character", "", "a tab cannot indent YAML", "indent with spaces"),
-    ("cannot start any token", "\\t", "a tab cannot indent YAML", "indent with spaces"),
     ("cannot start any token", "", "a text cannot begin with this character", "put the text in quotes"),
     ("mapping values are not allowed", "", "a ':' where none can stand", "check the indentation, or put the text in quotes"),
     ("could not find expected ':'", "", "a key without ':'", "write 'key: value'"),
@@ -23,11 +22,13 @@ _SENTENCES = (
 )
 
 
-def problem(file: str, error: yaml.MarkedYAMLError) -> Problem:
-    """The problem that libyaml met, where it met it."""
+def problem(file: str, error: yaml.MarkedYAMLError, text: str) -> Problem:
+    """The problem that libyaml met in `text`, where it met it. Of a tab it often says no more than "character"."""
     said = str(error.problem or error)
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    if "".join(text.split("\n")[line - 1 : line])[column - 1 : column] == "\t":
+        said = "tab character"
     for part, other, message, hint in _SENTENCES:
         if part in said and other in said:
             return Problem(file, line, column, "", f"not valid YAML: {message}", hint)

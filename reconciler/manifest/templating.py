@@ -51,7 +51,8 @@ def fill(resource: Resource, project: Project, spec: Mapping[str, Any], facts: H
     except jinja2.TemplateSyntaxError as error:
         problem = _problem(resource, error.filename or error.name or name, error.lineno, str(error.message))
     except jinja2.TemplateNotFound as error:
-        problem = _problem(resource, name, 1, f"there is no template {error.name}")
+        file, line = _origin(error.__traceback__, name)
+        problem = _problem(resource, file, line, f"there is no template {error.name}")
     except Exception as error:  # noqa: BLE001  a template can raise whatever an expression in it raises
         file, line = _origin(error.__traceback__, name)
         problem = _problem(resource, file, line, str(error) or type(error).__name__)

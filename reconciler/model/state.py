@@ -41,6 +41,8 @@ class Mark:
     `xml`, `state`, `autostart` and `options` are the intent: the Desired last applied. `digest` is that Desired's digest.
     `readback` is the digest of the persistent XML as libvirt returned it after the last apply, `live` the same of the live XML.
     `normalised` holds what libvirt made of declared paths: path -> the value read back, None if it dropped it.
+    `refused` are paths that the running object of `run` (its number on the host) could not take, with the reasons: they wait for
+    its next start. `retired` are paths that left the manifest and that the running object still has, with their values.
     `pending` is true from before the first call of a creation until its verification.
     """
 
@@ -55,6 +57,9 @@ class Mark:
     autostart: bool | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     normalised: Mapping[str, str | None] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    retired: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
     pending: bool = False
     protect: bool = False
 
@@ -83,7 +88,8 @@ class HostFacts:
     """What planning must know of a host before a template can be rendered for it.
 
     `virt_types` maps an architecture to the domain types that the host offers (virConnectGetCapabilities), best first;
-    `machines` maps (architecture, alias) to the canonical machine type. `uuid` is the host's UUID, or empty.
+    `machines` maps (architecture, alias) to the canonical machine type. `emulators` maps (architecture, domain type) to the
+    program that libvirt starts where a definition names none. `uuid` is the host's UUID, or empty.
     """
 
     name: str
@@ -93,6 +99,7 @@ class HostFacts:
     libvirt_version: int = 0
     virt_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     machines: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    emulators: Mapping[tuple[str, str], str] = field(default_factory=dict)
     read_only: bool = False
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reconciler.kinds import KINDS
+from reconciler.model.plan import Verb
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import Desired
-from reconciler.planning.decide import Decision, Subject
-from reconciler.planning.guard import DESTROYING
 from reconciler.planning.step import Step
+from reconciler.planning.subject import Decision, Subject
 
 RANK = {name: number for number, name in enumerate(KINDS)}
+WRITING = frozenset({Verb.RECORD, Verb.FORGET, Verb.ADOPT})
+"""Verbs that only write down whose an object is."""
 
 
 @dataclass(slots=True)
@@ -30,6 +32,6 @@ class Case:
 
     @property
     def removing(self) -> bool:
-        return any(step.verb in DESTROYING for step in self.steps) and (
-            self.desired is None or self.desired.state == self.subject.kind.lifecycle.absent
-        )
+        """Whether its steps end with the object gone (a transient one is gone when it ends)."""
+        leaving = self.desired is None or self.desired.state == self.subject.kind.lifecycle.absent
+        return leaving and any(step.verb not in WRITING for step in self.steps)

@@ -12,7 +12,7 @@ from deepdiff import DeepDiff
 
 from reconciler.kinds.kind import Kind, Way
 from reconciler.model.difference import Cause, Difference, Impact
-from reconciler.model.state import Mark
+from reconciler.model.state import Mark, Observed
 from reconciler.xmltree.canonical import Canonical, canonical
 from reconciler.xmltree.document import parse
 from reconciler.xmltree.paths import matches, rules_for, without_keys
@@ -39,7 +39,10 @@ def compare(kind: Kind, sides: Sides, mark: Mark | None) -> tuple[Difference, ..
     persistent_map = canonical(parse(sides.persistent), rules) if sides.persistent else (live_map or {})
     scope = {path: bool(desired.get(path) or (intent or {}).get(path)) for path in {*desired, *(intent or {})}}
     persistent = _project(persistent_map, scope, desired, rules)
-    live = None if live_map is None else _settled_live(_project(live_map, scope, desired, rules), persistent, rules)
+    live = None
+    if live_map is not None:
+        live = _settled_live(_project(live_map, scope, desired, rules), persistent, rules)
+        live |= _retired(mark, live_map, desired, persistent_map)
     waiting = [] if live is None else _differing(persistent, live)
     _forgive(persistent, desired, intent, mark, rules)
     found = dict.fromkeys(_differing(desired, persistent), Cause.MANIFEST)
@@ -49,6 +52,12 @@ def compare(kind: Kind, sides: Sides, mark: Mark | None) -> tuple[Difference, ..
         if not any(path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/") for other in tuple(found)):
             found[path] = Cause.PENDING_RESTART
     return tuple(_difference(kind, path, cause, (desired, persistent, live)) for path, cause in sorted(found.items()))
+
+
+def _retired(mark: Mark | None, live: Canonical, desired: Canonical, persistent: Canonical) -> Canonical:
+    """What left the manifest and the definition, and is still in the running object."""
+    tops = () if mark is None else tuple(path for path in mark.retired if path not in desired and path not in persistent)
+    return {path: value for path, value in live.items() if any(path == top or path.startswith(f"{top}/") for top in tops)}
 
 
 def _difference(kind: Kind, path: str, cause: Cause, columns: tuple[Canonical, Canonical, Canonical | None]) -> Difference:
@@ -189,6 +198,20 @@ def _column(mapping: Canonical, path: str) -> str | None:
     below = f"{path}/"
     parts = [f"{p[len(below) :].replace('/@', '.').lstrip('@')}={v}" for p, v in mapping.items() if p.startswith(below) and v]
     return " ".join(sorted(parts)) or "present"
+
+
+def leftovers(kind: Kind, before: str | None, desired: str, observed: Observed) -> dict[str, str]:
+    """What `before` declared, `desired` does not, and only the running object still has: topmost paths with their values."""
+    if not before or observed.live is None or observed.persistent is None:
+        return {}
+    wanted, live, there = (canonical(parse(text), kind.rules) for text in (desired, observed.live, observed.persistent))
+    gone = {path for path in _declared(before, kind.rules) if path not in wanted and path not in there and path in live}
+    return {path: _column(live, path) or "" for path in gone if not any(parent in gone for parent in _parents(path))}
+
+
+def run_of(observed: Observed) -> str:
+    """The number of the running object on its host (a domain's id): another one is another run."""
+    return str(parse(observed.live).get("id") or "") if observed.live is not None else ""
 
 
 def normalisations(kind: Kind, desired: str, readback: str | None, withheld: Collection[str]) -> dict[str, str | None]:

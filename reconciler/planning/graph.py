@@ -35,7 +35,17 @@ def ordered(needs: Mapping[Node, AbstractSet[Node]], priority: Mapping[Node, Any
             if not waiting[dependent]:
                 heapq.heappush(ready, (priority[dependent], numbers[dependent], dependent))
     if len(order) < len(waiting):
-        ring = " -> ".join(str(node) for node, others in waiting.items() if others)
+        ring = " -> ".join(map(str, _ring(waiting)))
         message = f"these need each other, and none can be first: {ring}"
         raise CycleError(message, hint="break the ring in the manifests")
     return order
+
+
+def _ring(waiting: Mapping[Node, AbstractSet[Node]]) -> list[Node]:
+    """One ring among the nodes that wait for others, its first node also at its end."""
+    node = next(node for node, others in waiting.items() if others)
+    way: list[Node] = []
+    while node not in way:
+        way.append(node)
+        node = next(other for other in waiting if other in waiting[node])
+    return [*way[way.index(node) :], node]

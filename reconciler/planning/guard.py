@@ -19,7 +19,8 @@ class Situation:
     """What the guards look at beside the step itself.
 
     `users` are those that keep using the resource after this plan, `active_users` the running ones among them. `too_many` says
-    that the plan's deletions are more than the limit (and which), empty if they are not.
+    that the plan's deletions are more than the limit (and which), empty if they are not. `ending` is the verb after which the
+    object is gone, if it is to go: of a transient one its end.
     """
 
     kind: Kind
@@ -30,6 +31,11 @@ class Situation:
     active_users: tuple[ResourceId, ...] = ()
     removing: bool = False
     too_many: str = field(default="")
+    ending: Verb | None = None
+
+    def destroys(self, step: Step) -> bool:
+        """Whether the step ends what the object is."""
+        return step.verb in DESTROYING or step.verb is self.ending
 
 
 def _read_only(step: Step, situation: Situation) -> str | None:
@@ -37,7 +43,7 @@ def _read_only(step: Step, situation: Situation) -> str | None:
 
 
 def _protected(step: Step, situation: Situation) -> str | None:
-    return "metadata.protect: true protects it" if situation.protected and step.verb in DESTROYING else None
+    return "metadata.protect: true protects it" if situation.protected and situation.destroys(step) else None
 
 
 def _in_use(step: Step, situation: Situation) -> str | None:
@@ -47,11 +53,12 @@ def _in_use(step: Step, situation: Situation) -> str | None:
 
 
 def _mass_deletion(step: Step, situation: Situation) -> str | None:
-    return situation.too_many if situation.removing and situation.too_many and step.verb in DESTROYING else None
+    return situation.too_many if situation.removing and situation.too_many and situation.destroys(step) else None
 
 
 def _ceiling(step: Step, situation: Situation) -> str | None:
-    if step.consented or step.impact <= situation.ceiling:
+    others = step.verb in situation.kind.interrupts and situation.active_users  # who consents does not consent for them
+    if (step.consented and not others) or step.impact <= situation.ceiling:
         return None
     return (
         f"its impact is {step.impact.label}, above the ceiling {situation.ceiling.label}: --allow {step.impact.label} permits it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from reconciler.model.difference import Impact
@@ -11,12 +11,14 @@ from reconciler.model.resource import Project, ResourceId
 from reconciler.model.state import HostState
 from reconciler.planning.allowance import Policy
 from reconciler.planning.case import Case
-from reconciler.planning.decide import STATE
 from reconciler.planning.guard import Situation, guard
 from reconciler.planning.references import Places, users
 from reconciler.planning.step import Step
+from reconciler.planning.subject import STATE
 
 LEAST_LIMIT = 5
+NEEDY = frozenset({Verb.CREATE, Verb.START, Verb.START_PAUSED})
+"""Verbs that work only while what the object needs is active."""
 
 
 def limit(project: Project, state: HostState, declared: int) -> int:
@@ -27,28 +29,65 @@ def limit(project: Project, state: HostState, declared: int) -> int:
 def hold_back(cases: Mapping[ResourceId, Case], state: HostState, places: Places, policy: Policy, most: int) -> None:
     """Ask the guards for each step of each case; `most` is how many resources may be removed without a word of their own."""
     removals = [case for case in cases.values() if case.removing]
-    used = users(state, places) if any(s.verb in case.subject.kind.held for case in cases.values() for s in case.steps) else {}
+    used = users(state, places) if any(_asks_for_users(case) for case in cases.values()) else {}
     leaving = {case.id for case in removals}
     too_many = ""
     pruned = [case for case in removals if case.desired is None]
     if len(pruned) > most and not (policy.allow_mass_delete or policy.destroy):
         too_many = f"{len(pruned)} deletions are more than the limit of {most}: --allow-mass-delete permits them"
-    for case in cases.values():
-        by = tuple(id_ for id_ in used.get(case.id, ()) if id_ not in leaving)
-        active = tuple(id_ for id_ in by if (seen := state.resources.get(id_)) is not None and seen.live is not None)
-        mark = case.subject.mark
-        situation = Situation(
-            kind=case.subject.kind,
-            ceiling=policy.allow if case.subject.ours or case.subject.observed is None else min(policy.allow, Impact.LIVE),
-            read_only=state.facts.read_only,
-            protected=(case.desired is not None and case.desired.protect) or (mark is not None and mark.protect),
-            users=by,
-            active_users=active,
-            removing=case.desired is None,
-            too_many=too_many,
-        )
-        case.steps = _chained([replace(step, blocked=guard(step, situation)) for step in case.steps], case)
+    while True:
+        for case in cases.values():
+            situation = _situation(case, state, policy, [id_ for id_ in used.get(case.id, ()) if id_ not in leaving], too_many)
+            case.steps = _chained([replace(step, blocked=guard(step, situation)) for step in case.steps], case)
+        staying = leaving & {case.id for case in removals if any(step.blocked for step in case.steps)}
+        if not staying:
+            break
+        leaving -= staying  # what is held back goes on using what it uses
     _hold_dependents(cases)
+    for case in cases.values():
+        _tell_interrupted(case, _active(state, used.get(case.id, frozenset()) - leaving))
+
+
+def _asks_for_users(case: Case) -> bool:
+    kind = case.subject.kind
+    return any(step.verb in kind.held for step in case.steps) or (bool(kind.interrupts) and _late(case))
+
+
+def _late(case: Case) -> bool:
+    return any(difference.impact is Impact.RESTART for difference in case.decision.differences)
+
+
+def _active(state: HostState, by: Collection[ResourceId]) -> tuple[ResourceId, ...]:
+    return tuple(id_ for id_ in by if (seen := state.resources.get(id_)) is not None and seen.live is not None)
+
+
+def _tell_interrupted(case: Case, active: Collection[ResourceId]) -> None:
+    """Say whom a restart cuts off for a moment: where it is planned, and where it is waited for."""
+    verbs = case.subject.kind.interrupts
+    if not active or not verbs:
+        return
+    who = ", ".join(map(str, sorted(active)))
+    if any(step.verb in verbs for step in case.steps):
+        told = f"cuts off for a moment and plugs in again: {who}"
+        case.steps = [replace(s, reason=f"{s.reason}; {told}") if s.verb in verbs else s for s in case.steps]
+    elif _late(case) and case.decision.note:
+        told = f"a restart (update.restart: allowed, --allow restart) would cut off for a moment and plug in again: {who}"
+        case.decision = replace(case.decision, note=f"{case.decision.note}; {told}")
+
+
+def _situation(case: Case, state: HostState, policy: Policy, by: Collection[ResourceId], too_many: str) -> Situation:
+    mark = case.subject.mark
+    return Situation(
+        kind=case.subject.kind,
+        ceiling=policy.allow if case.subject.ours or case.subject.observed is None else min(policy.allow, Impact.LIVE),
+        read_only=state.facts.read_only,
+        protected=(case.desired is not None and case.desired.protect) or (mark is not None and mark.protect),
+        users=tuple(by),
+        active_users=_active(state, by),
+        removing=case.desired is None,
+        too_many=too_many,
+        ending=case.steps[-1].verb if case.removing else None,
+    )
 
 
 def _chained(steps: list[Step], case: Case) -> list[Step]:
@@ -78,8 +117,21 @@ def _hold_dependents(cases: Mapping[ResourceId, Case]) -> None:
             if step.blocked
         }
         for case in cases.values():
+            case.steps = [_with_what_it_needs(step, case, cases) for step in case.steps]
             lacking = sorted(case.needs & missing.keys())
             if lacking and not case.removing and any(step.blocked is None for step in case.steps):
                 why = f"needs {lacking[0]}, whose {missing[lacking[0]].verb.value} is blocked"
                 case.steps = [replace(step, blocked=step.blocked or why) for step in case.steps]
                 changed = True
+
+
+def _with_what_it_needs(step: Step, case: Case, cases: Mapping[ResourceId, Case]) -> Step:
+    """A step that cannot work while something that it needs is declared not to be active."""
+    if step.blocked or step.verb not in NEEDY:
+        return step
+    for other in sorted(case.needs & cases.keys()):
+        active = cases[other].subject.kind.lifecycle.active
+        desired = cases[other].desired
+        if active and desired is not None and desired.state not in active:
+            return replace(step, blocked=f"needs {other}, which is declared {desired.state}")
+    return step

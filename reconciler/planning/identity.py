@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from reconciler.kinds.kind import Key, Kind
 from reconciler.kinds.spellings import numbers
 from reconciler.model.resource import Ignore, ResourceId
+from reconciler.planning.ignoring import agree
 from reconciler.xmltree.canonical import canonical
-from reconciler.xmltree.document import Element, attributes, parse, serialize, tag, unset
-from reconciler.xmltree.paths import children, join, key_of, matches, part_of, rules_for
+from reconciler.xmltree.document import Element, parse, serialize
+from reconciler.xmltree.paths import children, key_of, part_of, rules_for
 from reconciler.xmltree.rules import Rules
 
 NAMESPACE = uuid.UUID("6d0f3a3e-94d5-5b83-9a4e-2f9a3c1f7a11")
@@ -48,22 +49,26 @@ def derived_mac(project: str, kind: str, name: str, device: str) -> str:
 def settle(document: str, sources: Iterable[str | None], settling: Settling, *, derive: bool = True) -> str:
     """`document` with its gaps filled from `sources` (documents, best first), and with `derive` from the names where none has it.
 
+    A document with a UUID of its own has its own identity (it was imported, say): its disks get no serials.
     Paths that the project ignores take the value of the last source that is there: the host's.
     """
     rules = settling.kind.rules
     root = parse(document)
     others = [parse(source) for source in sources if source]
     _expand(root, rules)
-    if settling.kind.has_uuid and root.find("uuid") is None:
+    named = root.find("uuid") is not None
+    if settling.kind.has_uuid and not named:
         _fill_uuid(root, others, settling)
     for number, other in enumerate(others):
         _pair(root, other, "", rules, moved=number == 0)
         _copy_serials(root, other, rules)
     if derive:
-        _derive(root, others, settling)
+        _derive_macs(root, settling)
+    if derive and not named:
+        _derive_serials(root, others, settling)
     _settle_machine(root, others, settling)
     if settling.ignore and others:
-        _leave_alone(root, others[-1], settling)
+        agree(root, others[-1], settling.ignore, settling.kind)
     return serialize(root)
 
 
@@ -178,7 +183,7 @@ def _copy_serials(root: Element, other: Element, rules: Rules) -> None:
             _add(disk, "serial").text = serial
 
 
-def _derive(root: Element, others: list[Element], settling: Settling) -> None:
+def _derive_macs(root: Element, settling: Settling) -> None:
     rules, me = settling.kind.rules, settling.id
     seen: dict[str, int] = {}
     for device in _devices(root, rules.derived_mac):
@@ -191,6 +196,10 @@ def _derive(root: Element, others: list[Element], settling: Settling) -> None:
         seen[label] = nth + 1
         if device.find("mac") is None:
             _add(device, "mac").set("address", derived_mac(settling.project, me.kind, me.name, f"{label}#{nth}"))
+
+
+def _derive_serials(root: Element, others: list[Element], settling: Settling) -> None:
+    rules, me = settling.kind.rules, settling.id
     known = {part_of(disk, "target/@dev") for other in others for disk in _devices(other, rules.derived_serial)}
     for disk in _devices(root, rules.derived_serial):
         target = part_of(disk, "target/@dev") or ""
@@ -212,38 +221,3 @@ def _settle_machine(root: Element, others: list[Element], settling: Settling) ->
             continue
         kept = next((v for other in reversed(others) if (v := part_of(other, path)) and family(v) == family(canonical)), None)
         element.set(attribute, kept or canonical)
-
-
-def _leave_alone(root: Element, host: Element, settling: Settling) -> None:
-    """Make the document agree with the host at the paths that the project ignores."""
-    patterns = tuple(rule.path.removeprefix(f"{settling.kind.root}/") for rule in settling.ignore)
-    _agree(root, host, "", "", patterns, settling.kind.rules)
-
-
-def _agree(mine: Element, theirs: Element, path: str, plain: str, patterns: tuple[str, ...], rules: Rules) -> None:
-    for name in {*attributes(mine), *attributes(theirs)}:
-        if _ignored(join(path, f"@{name}"), join(plain, f"@{name}"), patterns):
-            value = theirs.get(name)
-            if value is None:
-                unset(mine, name)
-            else:
-                mine.set(name, value)
-    have = {step: (below, child) for step, below, child in children(mine, plain, rules)}
-    there = {step: (below, child) for step, below, child in children(theirs, plain, rules)}
-    for step, (below, child) in have.items():
-        if _ignored(join(path, step), below, patterns):
-            mine.remove(child)
-        elif step in there:
-            _agree(child, there[step][1], join(path, step), below, patterns, rules)
-    for step, (below, child) in there.items():
-        if _ignored(join(path, step), below, patterns):
-            same = [sibling for sibling in mine if tag(sibling) == tag(child)]
-            copy = deepcopy(child)
-            if same:
-                same[-1].addnext(copy)
-            else:
-                mine.append(copy)
-
-
-def _ignored(path: str, plain: str, patterns: tuple[str, ...]) -> bool:
-    return any(matches(pattern, path) or matches(pattern, plain) for pattern in patterns)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.kind import Kind
+from reconciler.kinds.spellings import location
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import HostState
 from reconciler.xmltree.document import Element, parse
@@ -22,8 +23,8 @@ class Places:
     @classmethod
     def of(cls, state: HostState, declared: Mapping[str, ResourceId]) -> Places:
         """All volumes that the host has (a volume's key is its path), and those that manifests declare by their future paths."""
-        observed = {seen.uuid: id_ for id_, seen in state.resources.items() if id_.pool and seen.uuid}
-        return cls(state.facts.name, {**declared, **observed})
+        observed = {location(seen.uuid): id_ for id_, seen in state.resources.items() if id_.pool and seen.uuid}
+        return cls(state.facts.name, {**{location(path): id_ for path, id_ in declared.items()}, **observed})
 
 
 def references(kind: Kind, texts: Iterable[str | None], places: Places, me: ResourceId) -> frozenset[ResourceId]:
@@ -48,8 +49,8 @@ def _named(kind: Kind, root: Element, places: Places) -> Iterator[ResourceId]:
             if not reference.by_path:
                 pool = element.get(reference.pool) or "" if reference.pool else ""
                 yield ResourceId(reference.kind, value, places.host, pool)
-            elif value in places.volumes:
-                yield places.volumes[value]
+            elif location(value) in places.volumes:
+                yield places.volumes[location(value)]
 
 
 def users(state: HostState, places: Places) -> dict[ResourceId, frozenset[ResourceId]]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.plan import Verb
-from reconciler.planning.decide import STATE, Decision, Subject
 from reconciler.planning.lifecycle import route
 from reconciler.planning.policy import RETAIN, by_policy
+from reconciler.planning.repairs import replaced
 from reconciler.planning.step import Step
+from reconciler.planning.subject import STATE, Decision, Subject
 
 
 def remove(subject: Subject, *, asked: str, inherited: str = "") -> Decision:
@@ -43,7 +45,8 @@ def remove(subject: Subject, *, asked: str, inherited: str = "") -> Decision:
     policy = str(options.get("onDelete") or inherited or RETAIN)
     if policy == RETAIN:
         return Decision(note=f"{asked}; kept on the host (onDelete: retain)")
-    return Decision((difference,), by_policy(steps, policy))
+    other = replaced(subject)
+    return Decision((difference,), tuple(replace(step, blocked=step.blocked or other) for step in by_policy(steps, policy)))
 
 
 def inherited_policy(options: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ def resource_plan(case: Case) -> ResourcePlan:
         id=case.id,
         status=_status(case),
         desired_state=wanted,
-        observed_state=subject.state if not subject.unseen or subject.mark is None else subject.mark.state,
+        observed_state=subject.state if not subject.unseen or subject.mark is None else subject.mark.state or absent,
         differences=case.decision.differences,
         desired=case.desired,
         uuid="" if subject.observed is None else subject.observed.uuid,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.kind import Kind
 from reconciler.model.difference import Cause, Impact
 from reconciler.model.resource import Project
 from reconciler.model.state import Desired, Mark, Observed
-from reconciler.planning.compare import normalisations
-from reconciler.planning.decide import STATE, Subject, decide
+from reconciler.planning.compare import leftovers, normalisations, run_of
+from reconciler.planning.decide import decide
 from reconciler.planning.identity import Settling, settle
+from reconciler.planning.ignoring import patterns_of, without
+from reconciler.planning.subject import STATE, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What was done: `defined` if libvirt took a definition, `withheld` the paths of blocked steps, `before` the old mark."""
+    """What was done: `defined` if libvirt took a definition, `withheld` the paths of blocked steps, `before` the old mark.
+
+    `refused` are the paths that the running object could not take, with the reasons.
+    """
 
     defined: bool
     withheld: Collection[str]
     before: Mark | None
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def verify(
@@ -51,25 +57,49 @@ def verify(
         id=desired.id,
         uuid=observed.uuid,
         digest=desired.digest,
-        xml=work.before.xml if work.withheld and work.before is not None and work.before.xml else settled.xml,
+        xml=_intent(work) or without(settled.xml, project.ignore, kind),
         state=desired.state,
         autostart=desired.autostart,
         options=desired.options,
+        refused=_refused(work, observed),
+        retired=_retired(kind, work.before, settled, observed),
+        run=run_of(observed),
         normalised=normalisations(kind, settled.xml, host_xml, work.withheld) if work.defined else known,
         protect=desired.protect,
     )
-    leftover, waiting = _rest(kind, settled, replace(observed, mark=mark), mark, work.withheld)
+    leftover, waiting = _rest(project, settled, replace(observed, mark=mark), mark, work.withheld)
     if leftover or waiting or work.withheld:
         mark = replace(mark, digest="")  # no fast path: the next plan must look, and say so
     return Verdict(mark, leftover)
 
 
+def _intent(work: Work) -> str:
+    """What was applied before, if a part of the new wish was withheld: else that part would look as if it had been applied."""
+    return work.before.xml if work.withheld and work.before is not None else ""
+
+
+def _refused(work: Work, observed: Observed) -> Mapping[str, str]:
+    """What this run of the object could not take, now and before."""
+    known = work.before.refused if work.before is not None and work.before.run == run_of(observed) else {}
+    return {**known, **work.refused}
+
+
+def _retired(kind: Kind, before: Mark | None, desired: Desired, observed: Observed) -> Mapping[str, str]:
+    """What left the manifest and is still in the running object, now and before."""
+    if before is None or observed.live is None:
+        return {}
+    known = before.retired if before.run == run_of(observed) else {}
+    return {**known, **leftovers(kind, before.xml, desired.xml, observed)}
+
+
 def _rest(
-    kind: Kind, desired: Desired, observed: Observed, mark: Mark, withheld: Collection[str]
+    project: Project, desired: Desired, observed: Observed, mark: Mark, withheld: Collection[str]
 ) -> tuple[tuple[str, ...], bool]:
     """The paths that should not differ any more, and whether something waits for a restart."""
-    subject = Subject(kind, desired.id, desired, observed, mark, intent=desired.xml)
+    kind = KINDS[desired.id.kind]
+    patterns = patterns_of(project.ignore, kind)
+    subject = Subject(kind, desired.id, desired, observed, mark, intent=desired.xml, ignored=patterns)
     found = [d for d in decide(subject, desired).differences if d.path not in withheld]
     made_for_good = observed.persistent is None
-    waiting = [d for d in found if d.cause is Cause.PENDING_RESTART or (made_for_good and d.impact is Impact.RESTART)]
+    waiting = [d for d in found if d.impact is Impact.RESTART and (d.cause is Cause.PENDING_RESTART or made_for_good)]
     return tuple(d.path for d in found if d not in waiting), bool(waiting)

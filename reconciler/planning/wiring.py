@@ -32,6 +32,7 @@ def actions(cases: Mapping[ResourceId, Case]) -> list[Action]:
             else:
                 needs[first[id_]].add(last[other])
     _reverse_for_removal(cases, first, last, needs)
+    _hand_over(cases, first, last, needs)
     removing = {id_ for id_, case in cases.items() if case.removing}
     priority = {
         (id_, number): (id_ in removing, -RANK[id_.kind] if id_ in removing else RANK[id_.kind], id_, number)
@@ -53,6 +54,20 @@ def _reverse_for_removal(
     for id_ in removing:
         for other in removing:
             if other.host == id_.host and RANK[other.kind] > RANK[id_.kind]:
+                needs[first[id_]].add(last[other])
+
+
+def _hand_over(
+    cases: Mapping[ResourceId, Case],
+    first: Mapping[ResourceId, Node],
+    last: Mapping[ResourceId, Node],
+    needs: dict[Node, set[Node]],
+) -> None:
+    """What takes over a volume from one that goes (a renamed domain) waits until that is gone."""
+    going = {id_: {other for other in cases[id_].needs if other.pool} for id_ in first if cases[id_].removing}
+    for id_ in first:
+        for other, held in going.items():
+            if RANK[other.kind] == RANK[id_.kind] and not cases[id_].removing and held & cases[id_].needs:
                 needs[first[id_]].add(last[other])
 
 

@@ -27,7 +27,15 @@ _MARK = re.compile(
     r"<vireo:resource\b[^>]*?(?:/>|>.*?</vireo:resource>)|<resource\b[^>]*urn:vireo:1[^>]*?(?:/>|>.*?</resource>)", re.DOTALL
 )
 _LIMIT = 4 * 1024 * 1024
-_FORMS: dict[str, type] = {"xml": str, "state": str, "options": dict, "normalised": dict}
+_FORMS: dict[str, type] = {
+    "xml": str,
+    "state": str,
+    "options": dict,
+    "normalised": dict,
+    "refused": dict,
+    "retired": dict,
+    "run": str,
+}
 
 
 def write(mark: Mark) -> str:
@@ -52,6 +60,9 @@ def write(mark: Mark) -> str:
         "autostart": mark.autostart,
         "options": dict(mark.options),
         "normalised": dict(mark.normalised),
+        "refused": dict(mark.refused),
+        "retired": dict(mark.retired),
+        "run": mark.run,
     }
     packed = base64.b64encode(zlib.compress(json.dumps(content, sort_keys=True, separators=(",", ":")).encode(), 6)).decode()
     text = " ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items())
@@ -91,6 +102,9 @@ def read(text: str, host: str = "") -> Mark | None:
         autostart=autostart if isinstance(autostart := content.get("autostart"), bool) else None,
         options=content.get("options", {}),
         normalised=content.get("normalised", {}),
+        refused=content.get("refused", {}),
+        retired=content.get("retired", {}),
+        run=content.get("run", ""),
         pending=root.get("pending") == "yes",
         protect=root.get("protect") == "yes",
     )

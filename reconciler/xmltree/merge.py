@@ -108,7 +108,7 @@ def _merge_children(base: Element, want: Element, before: Element | None, path: 
         old = have.get(step)
         variant = rules.variants.get(below)
         if old is None:
-            _insert(base, deepcopy(child))
+            _insert(base, deepcopy(child), None if removing else _next_known(child, step, wanted, have))
         elif removing and variant and part_of(old, variant) != part_of(child, variant):
             _replace(base, old, deepcopy(child), rules.placed_by.get(below, ()))
         else:
@@ -155,10 +155,19 @@ def _replace(base: Element, old: Element, new: Element, placed_by: tuple[str, ..
     base.replace(old, new)
 
 
-def _insert(base: Element, child: Element) -> None:
-    """Behind the last sibling of its name, else at the end: libvirt's schemas interleave, only equal names have an order."""
+def _next_known(child: Element, step: str, wanted: Mapping[str, Element], have: Mapping[str, Element]) -> Element | None:
+    """The sibling of that name that is there already and that the overlay names next: the new one stands before it."""
+    steps = list(wanted)
+    later = (other for other in steps[steps.index(step) + 1 :] if tag(wanted[other]) == tag(child))
+    return next((have[other] for other in later if other in have), None)
+
+
+def _insert(base: Element, child: Element, following: Element | None = None) -> None:
+    """Before `following`, behind the last sibling of its name, or at the end: only equal names have an order in libvirt."""
     same = [sibling for sibling in base if tag(sibling) == tag(child)]
-    if same:
+    if following is not None:
+        following.addprevious(child)
+    elif same:
         same[-1].addnext(child)
     else:
         base.append(child)

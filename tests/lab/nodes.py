@@ -19,6 +19,7 @@ import libvirt
 
 HERE = Path(__file__).parent
 PROGRAMS = ("libvirtd", "virtlogd", "virsh", "qemu-system-x86_64", "qemu-img", "ip", "unshare", "nsenter", "flock")
+CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio")
 UNDEFINE = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
 UNDEFINE_MORE = libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 
@@ -31,17 +32,23 @@ def missing() -> str:
     return f"programs are missing: {', '.join(absent)} (make test installs them)" if absent else ""
 
 
+def missing_cgroups() -> str:
+    """Why no lab with cgroups can be started on this machine; empty if one can."""
+    absent = [name for name in CONTROLLERS if not os.access(f"/sys/fs/cgroup/{name}/cgroup.procs", os.W_OK)]
+    return missing() or (f"version 1 cgroup hierarchies are missing: {', '.join(absent)}" if absent else "")
+
+
 class Lab:
     """Up to 99 nodes, each started when it is first asked for. A node is named by its number, from 1.
 
     The files below `images` are the same on all nodes, under the same path as outside and as /var/lib/libvirt/images.
     """
 
-    def __init__(self, subnet: str = "10.99.0") -> None:
+    def __init__(self, subnet: str = "10.99.0", *, cgroups: bool = False) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="vl-", dir="/tmp"))
         self.directory.chmod(0o755)  # QEMU runs as another user
         self.images = self.directory / "images"
-        self._environment = {**os.environ, "LAB_SUBNET": subnet}
+        self._environment = {**os.environ, "LAB_SUBNET": subnet, "LAB_CGROUPS": str(int(cgroups))}
         self._nodes = 0
         # The reaper ends the lab when the pipe from this process closes: after `down`, and after a kill -9 of the tests too.
         self._reaper = subprocess.Popen(

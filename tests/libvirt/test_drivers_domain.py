@@ -9,9 +9,10 @@ import pytest
 
 from reconciler.errors import GuestTimeoutError, HostError, NotOursError
 from reconciler.host.drivers import DRIVERS, settle
-from reconciler.host.drivers.updating import UPDATERS
+from reconciler.host.drivers.updating import FAMILIES, SECTIONS, family_of
 from reconciler.host.session import Session
 from reconciler.kinds import KINDS
+from reconciler.kinds.domain_ways import WAYS
 from reconciler.model.plan import Verb
 from reconciler.model.resource import HostSpec
 from reconciler.model.state import Desired, Mark
@@ -43,9 +44,16 @@ def test_every_transition_and_way_of_every_kind_has_a_driver() -> None:
         assert verbs <= DRIVERS[name].keys(), name
 
 
-def test_every_live_way_has_an_updater() -> None:
-    live = {way.pattern for way in KINDS["Domain"].ways if way.verb is Verb.UPDATE}
-    assert live == {updater.pattern for updater in UPDATERS}
+def test_every_live_way_has_a_family_that_knows_its_call_or_is_a_device_or_section() -> None:
+    for way in (way for way in WAYS if way.verb is Verb.UPDATE):
+        device = way.pattern.startswith("devices/") and way.pattern.count("/") == 1
+        assert (family_of(way.pattern.removesuffix("/**")) is None) is (device or way.pattern in SECTIONS), way.pattern
+
+
+def test_every_family_is_in_the_table_of_ways() -> None:
+    ways = {way.pattern for way in WAYS}
+    patterns = {pattern for family in FAMILIES for pattern in family.patterns if "*p" not in pattern and "*q" not in pattern}
+    assert patterns <= ways
 
 
 def test_define_marks_the_domain_with_its_intent(hands: Hands) -> None:
@@ -234,6 +242,7 @@ def test_title_description_and_metadata_change_live_and_keep_what_others_wrote(h
         "<metadata><a:app xmlns:a='urn:a'><a:tier>prod</a:tier></a:app></metadata>"
     )
     paths = ("title", "description", "metadata/{urn:a}app/{urn:a}tier", "metadata/{urn:o}old")
+    hands.do(Verb.DEFINE, second, uuid=UUID, intent=first.xml)
     hands.twice(Verb.UPDATE, second, uuid=UUID, intent=first.xml, paths=paths)
     for flags in (libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG):
         assert domain.metadata(libvirt.VIR_DOMAIN_METADATA_TITLE, None, flags) == "Web & more"
@@ -243,6 +252,7 @@ def test_title_description_and_metadata_change_live_and_keep_what_others_wrote(h
         with pytest.raises(libvirt.libvirtError, match="metadata"):
             domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "urn:o", flags)
     assert marks.read(domain.XMLDesc(), "host") is not None
+    hands.do(Verb.DEFINE, wanted(), uuid=UUID, intent=second.xml)
     hands.do(Verb.UPDATE, wanted(), uuid=UUID, intent=second.xml, paths=("title",))
     with pytest.raises(libvirt.libvirtError, match="not present"):
         domain.metadata(libvirt.VIR_DOMAIN_METADATA_TITLE, None, libvirt.VIR_DOMAIN_AFFECT_LIVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from reconciler.host.session import Session
 from reconciler.model.plan import Verb
 from reconciler.model.resource import HostSpec
 from reconciler.model.state import Desired
-from tests.driving import Hands, desired
+from tests.driving import Hands, desired, domain_xml
 
 UUID = "11111111-2222-5333-8444-555555555555"
 OTHER = "99999999-2222-5333-8444-555555555555"
@@ -129,3 +130,24 @@ def test_a_driver_that_cannot_upload_says_so_and_leaves_nothing(hands: Hands, tm
     with pytest.raises(LibvirtCallError):
         create(hands.step(Verb.CREATE, want))
     assert hands.conn.storagePoolLookupByName("images").numOfVolumes() == 0
+
+
+def test_a_running_network_is_updated_and_its_simulated_guests_need_no_plug(hands: Hands) -> None:
+    dhcp = "<dhcp><range start='10.7.0.100' end='10.7.0.110'/><host mac='52:54:00:00:00:01' ip='10.7.0.{}'/></dhcp></ip>"
+    before, after = (
+        replace(network(), xml=network().xml.replace("prefix='24'/>", f"prefix='24'>{dhcp.format(last)}")) for last in (11, 12)
+    )
+    hands.list_as(before)
+    hands.do(Verb.DEFINE, before)
+    hands.do(Verb.START, before)
+    nic = "<interface type='network'><source network='lan'/></interface>"
+    hands.conn.createXML(domain_xml("guest", OTHER, kind="test", devices=nic).replace("x86_64", "i686"))
+    hands.do(Verb.DEFINE, after, uuid=UUID, intent=before.xml)
+    there = hands.conn.networkLookupByName("lan")
+    assert "10.7.0.11'" in there.XMLDesc()
+    hands.twice(Verb.UPDATE, after, uuid=UUID, intent=before.xml, paths=("ip[10.7.0.1]/dhcp/host[52:54:00:00:00:01]/@ip",))
+    assert "10.7.0.12'" in there.XMLDesc()
+    assert hands.refused == {}
+    hands.twice(Verb.RESTART, after, uuid=UUID)
+    assert there.isActive()
+    assert [n.name() for n in hands.conn.listAllNetworks()] == ["lan"]

@@ -88,6 +88,19 @@ def test_an_inventory_is_used_from_many_threads(test_uri: str) -> None:
         assert len(Inventory.open(session, "demo").marks) == 16
 
 
+def test_a_writer_that_slept_does_not_write_over_what_another_wrote_meanwhile(test_uri: str) -> None:
+    with open_session(test_uri) as session:
+        Inventory.open(session, "demo").write([mark("a"), mark("b")])
+        sleeper = Inventory.open(session, "demo")
+        other = Inventory.open(session, "demo")
+        other.write([mark("new")])
+        other.forget([mark("b").id])
+        sleeper.write([mark("a", digest="late")])
+        kept = Inventory.open(session, "demo").marks
+        assert {id_.name: known.digest for id_, known in kept.items()} == {"a": "late", "new": "d"}
+        assert kept == sleeper.marks
+
+
 def test_files_are_private_and_a_damaged_one_is_an_error(test_uri: str) -> None:
     with open_session(test_uri) as session:
         Inventory.open(session, "demo").write([mark("a")])

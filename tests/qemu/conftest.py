@@ -63,6 +63,7 @@ class Vireo:
     def __init__(self, folder: Path, uri: str) -> None:
         self.folder, self.uri = folder, uri
         self.manifests: dict[str, dict[str, Any]] = {}
+        self.project_name, self.project = "quick", dict[str, Any]()
         self.connection = libvirt.open(uri)
 
     def add(self, *manifests: dict[str, Any]) -> None:
@@ -75,7 +76,7 @@ class Vireo:
 
     def __call__(self, *argv: str) -> Result:
         """Runs `vireo COMMAND FOLDER OPTIONS...` in this process."""
-        text = yaml.safe_dump_all([manifest("Project", "quick", {}), *self.manifests.values()])
+        text = yaml.safe_dump_all([manifest("Project", self.project_name, self.project), *self.manifests.values()])
         (self.folder / "project.yaml").write_text(text)
         out, err = io.StringIO(), io.StringIO()
         command, *rest = argv

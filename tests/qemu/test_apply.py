@@ -184,6 +184,15 @@ def test_with_on_delete_delete_nothing_is_left(quick: Vireo) -> None:
     assert not any("/inventory/" in secret.usageID() for secret in quick.connection.listAllSecrets())
 
 
+def test_what_is_gone_already_is_forgotten(quick: Vireo) -> None:
+    quick.domain().destroy()
+    quick.domain().undefine()
+    quick.manifests.pop("Domain/web1")
+    quick.apply("--prune")
+    quick.assert_in_sync()
+    assert "web1 " not in quick("inventory show").out
+
+
 def test_prune_removes_what_left_the_manifests_and_nothing_without_it(quick: Vireo) -> None:
     quick.manifests.pop("Domain/web1")
     assert quick.plan()["actions"] == []
@@ -272,3 +281,39 @@ def test_the_inventory_is_made_anew_from_the_marks(quick: Vireo) -> None:
     assert quick("inventory rebuild").code == 0
     shown = quick("inventory show")
     assert "web1" in shown.out
+
+
+def test_a_renamed_domain_takes_its_disk_over(quick: Vireo) -> None:
+    entry = quick.manifests.pop("Domain/web1")
+    entry["metadata"]["name"] = "web2"
+    quick.add(entry)
+    quick.apply("--prune")
+    assert [domain.name() for domain in quick.connection.listAllDomains()] == ["web2"]
+    quick.assert_in_sync()
+
+
+def test_an_ignored_path_is_left_alone_in_every_column(quick: Vireo) -> None:
+    quick.project = {"ignore": [{"path": "domain/devices/disk[vda]/driver/@cache", "reason": "tried out by hand"}]}
+    quick.spec("Domain/web1")["update"] = {"restart": "allowed"}
+    quick.apply("--allow", "restart")
+    run = quick.domain().ID()
+    text = quick.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    quick.connection.defineXML(text.replace("type='qcow2'/>", "type='qcow2' cache='none'/>"))
+    assert "cache='none'" in quick.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    quick.assert_in_sync()
+    quick.spec("Domain/web1")["memory"] = "48MiB"
+    quick.apply(code=5)  # a restart would be allowed by the manifest, and not by the ceiling
+    assert "cache='none'" in quick.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    assert quick.domain().ID() == run
+
+
+def test_what_another_project_owns_is_blocked_even_with_adopt(quick: Vireo) -> None:
+    quick.project_name = "other"
+    result = quick.apply("--adopt", code=5)
+    assert "belongs to the project quick" in result.out
+
+
+def test_a_volume_in_a_pool_that_is_to_be_inactive_is_blocked(vireo: Vireo) -> None:
+    vireo.add(POOL, VOLUME)
+    vireo.spec("Pool/images")["state"] = "inactive"
+    assert "needs Pool/images, which is declared inactive" in vireo.apply(code=5).out

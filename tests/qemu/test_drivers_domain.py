@@ -225,6 +225,7 @@ def test_title_and_metadata_change_while_the_guest_runs_in_both_definitions(hand
     hands.do(Verb.START, wanted())
     inner = "<title>T</title><metadata><a:app xmlns:a='urn:a'><a:tier xmlns:b='urn:b' b:x='1'>prod</a:tier></a:app></metadata>"
     want = wanted(inner=inner)
+    hands.do(Verb.DEFINE, want, uuid=UUID, intent=wanted().xml)
     hands.twice(Verb.UPDATE, want, uuid=UUID, intent=wanted().xml, paths=("title", "metadata/{urn:a}app/{urn:a}tier"))
     for flags in (0, INACTIVE):
         text = domain(hands).XMLDesc(flags)

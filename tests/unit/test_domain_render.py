@@ -352,9 +352,3 @@ def test_policies_are_options_and_not_in_the_xml() -> None:
         "onDelete": {"domain": "undefine", "volumes": "delete"},
     }
     assert desired.xml == domain({}).xml
-
-
-@pytest.mark.parametrize("text", ["<a xmlns='urn:a'>", "</metadata><title>x</title><metadata>", "a & b", "<!DOCTYPE a><a/>"])
-def test_metadata_that_is_not_xml_is_refused(text: str) -> None:
-    with pytest.raises(InvalidManifestsError):
-        domain({"metadata": text, "title": "x"})

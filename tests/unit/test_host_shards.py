@@ -155,7 +155,7 @@ def test_a_mark_names_the_host_that_it_was_found_on() -> None:
     assert record.mark.id.host == "renamed"
 
 
-@pytest.mark.parametrize("text", ["no base64!", "aGVsbG8=", encode({key("a"): Record(1, mark("a"))})[:-8]])
+@pytest.mark.parametrize("text", ["", "no base64!", "aGVsbG8=", encode({key("a"): Record(1, mark("a"))})[:-8]])
 def test_a_damaged_text_is_an_error_and_never_empty(text: str) -> None:
     with pytest.raises(DamagedError):
         decode(text, "node1")

@@ -100,7 +100,7 @@ def _what(item: ResourcePlan, symbols: Symbols) -> Text:
         case Status.UNREACHABLE:
             return Text("its host is not reachable", "red")
         case Status.NOT_OURS:
-            return Text("belongs to somebody else", "magenta")
+            return Text("not ours", "magenta")
         case _:
             return style.state(item, symbols)
 

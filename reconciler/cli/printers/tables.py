@@ -43,7 +43,9 @@ def _status_row(item: ResourcePlan, symbols: Symbols) -> list[Text]:
 
 
 def _note(item: ResourcePlan) -> str:
-    """The planner's own words, else the paths that differ."""
+    """The planner's own words, else the paths that differ. Why a host is not reachable is said once, below the table."""
+    if item.status is Status.UNREACHABLE:
+        return ""
     if item.note:
         return style.printable(item.note)
     words: list[str] = []

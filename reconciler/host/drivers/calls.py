@@ -21,7 +21,9 @@ T = TypeVar("T")
 
 
 def find(session: Session, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """The object that a lookup call finds, or None if libvirt says that there is none."""
+    """The object that a lookup call finds, or None if libvirt says that there is none. Nothing has an empty name or UUID."""
+    if args and args[0] == "":
+        return None
     try:
         return session.call(name, function, *args, **kwargs)
     except LibvirtCallError as error:

@@ -7,6 +7,7 @@ import libvirt
 from reconciler.errors import HostError
 from reconciler.host.drivers.calls import find
 from reconciler.host.drivers.step import Step
+from reconciler.kinds.spellings import location
 from reconciler.xmltree.document import Element, parse
 from reconciler.xmltree.quantity import amount
 
@@ -37,11 +38,12 @@ def capacity_of(step: Step, volume: libvirt.virStorageVol) -> int:
 
 def refuse_in_use(step: Step, volume: libvirt.virStorageVol, which: int) -> None:
     """Libvirt deletes a volume under a running guest without a word. `which` are VIR_CONNECT_LIST_DOMAINS_ flags."""
-    path = step.call("virStorageVolGetPath", volume.path)
+    path = location(step.call("virStorageVolGetPath", volume.path))
     for domain in step.call("virConnectListAllDomains", step.session.conn.listAllDomains, which):
         text = find(step.session, "virDomainGetXMLDesc", domain.XMLDesc, 0)
         if text is None:
             continue
         for source in parse(text).iterfind("devices//source"):
-            if path in source.attrib.values() or (source.get("pool"), source.get("volume")) == (step.id.pool, step.id.name):
+            files = (location(str(value)) for value in (*source.attrib.values(), source.findtext("path") or ""))
+            if path in files or (source.get("pool"), source.get("volume")) == (step.id.pool, step.id.name):
                 raise HostError(f"{step.id}: the domain {domain.name()} uses it, so it is not deleted", hint="plan again")

@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 import libvirt
 
-from reconciler.errors import HostError
+from reconciler.errors import HostError, LibvirtCallError
 from reconciler.host.drivers.calls import find, flag, reach, with_flags
+from reconciler.host.drivers.live import networks
 from reconciler.host.drivers.ownership import check_listed, taking_the_name, uuid_of
+from reconciler.host.drivers.replugging import plugged_again
 from reconciler.host.drivers.step import Driver, Step
 from reconciler.host.session import Session
 from reconciler.model.plan import Verb
@@ -56,9 +58,32 @@ def define(step: Step) -> None:
         with_flags(step.session, "virNetworkDefineXMLFlags", conn.networkDefineXMLFlags, xml, tries=(validate, 0))
 
 
-def start(step: Step) -> None:
-    """By virNetworkCreate."""
+def update(step: Step) -> None:
+    """Brings the action's paths into the running network (virNetworkUpdate); does nothing to one that is not active."""
     network = _expect(step)
+    if _active(step, network):
+        networks.bring(step, network, _target(step, network))
+
+
+def _target(step: Step, network: libvirt.virNetwork) -> str:
+    """What a running network is to become: its definition. A driver that shows the live one only: that, with what is declared."""
+    try:
+        return str(step.call("virNetworkGetXMLDesc", network.XMLDesc, libvirt.VIR_NETWORK_XML_INACTIVE))
+    except LibvirtCallError as error:
+        if error.code != libvirt.VIR_ERR_INVALID_ARG:
+            raise
+    return merge(step.desired.xml, _definition(step.session, network), step.intent or None, step.rules)
+
+
+def start(step: Step) -> None:
+    """By virNetworkCreate. Guests that ran on while it was stopped are plugged in again."""
+    network = _expect(step)
+    if not _active(step, network):
+        with plugged_again(step, network):
+            _create(step, network)
+
+
+def _create(step: Step, network: libvirt.virNetwork) -> None:
     reach(step.session, lambda: _active(step, network), "virNetworkCreate", network.create)
 
 
@@ -70,9 +95,11 @@ def stop(step: Step) -> None:
 
 
 def restart(step: Step) -> None:
-    """Stop and start, so that a changed definition takes effect."""
-    stop(step)
-    start(step)
+    """Stop and start, so that a changed definition takes effect; the guests that this cuts off are plugged in again."""
+    network = _expect(step)
+    with plugged_again(step, network):
+        stop(step)
+        _create(step, network)
 
 
 def autostart(step: Step) -> None:
@@ -109,6 +136,7 @@ def settle(session: Session, mark: Mark) -> Mark:
 DRIVERS: MappingProxyType[Verb, Driver] = MappingProxyType(
     {
         Verb.DEFINE: define,
+        Verb.UPDATE: update,
         Verb.START: start,
         Verb.STOP: stop,
         Verb.RESTART: restart,

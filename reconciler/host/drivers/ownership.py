@@ -48,8 +48,13 @@ def mark_of(step: Step, domain: libvirt.virDomain) -> Mark | None:
 
 
 def check_marked(step: Step, domain: libvirt.virDomain) -> Mark:
-    """The domain's mark. Raises NotOursError unless it says that this domain is this project's."""
+    """The domain's mark; if it carries none that can be read, the inventory's entry for this very domain.
+
+    Raises NotOursError unless that says that this domain is this project's.
+    """
     mark = mark_of(step, domain)
+    if mark is None and (entry := listed(step)) is not None and entry.uuid == domain.UUIDString():
+        return entry
     if mark is None:
         raise NotOursError(f"{step.id}: the domain carries no mark of ours", hint=_HINT)
     refuse_foreign(step, mark)

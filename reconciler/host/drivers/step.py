@@ -24,7 +24,8 @@ class Step:
 
     `intent` is the XML that was last applied, "" if none. `report` takes a short message and a fraction (0..1, or None) and may
     be called often. `clock` gives monotonic seconds, `sleep` waits for seconds. `record` writes a mark into the project's
-    inventory at once (through the one Inventory that the apply holds: two would overwrite each other).
+    inventory at once (through the one Inventory that the apply holds: two would overwrite each other). `refuse` tells, of a path
+    that cannot be changed while the guest runs and waits for its next start, the reason.
     """
 
     session: Session
@@ -36,6 +37,7 @@ class Step:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     record: Callable[[Mark], None]
+    refuse: Callable[[str, str], None]
 
     @property
     def id(self) -> ResourceId:

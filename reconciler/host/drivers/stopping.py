@@ -54,7 +54,10 @@ def _end(step: Step, domain: libvirt.virDomain, how: Shutdown) -> None:
 
 
 def _ask(step: Step, domain: libvirt.virDomain, methods: tuple[str, ...]) -> None:
-    """By the first method that is taken. Raises the last one's error if none is and the guest is still there."""
+    """By the first method that is taken. Raises the last one's error if none is and the guest is still there.
+
+    A guest that hears nothing now (it is paused, or its process is just being ended for somebody else) may do so later.
+    """
     failure: LibvirtCallError | None = None
     for method in methods:
         try:
@@ -64,7 +67,7 @@ def _ask(step: Step, domain: libvirt.virDomain, methods: tuple[str, ...]) -> Non
             failure = error
         else:
             return
-    if failure is not None and is_active(step, domain):
+    if failure is not None and failure.code != libvirt.VIR_ERR_OPERATION_INVALID and is_active(step, domain):
         raise failure
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import libvirt
 
 from reconciler.errors import HostError, NotOursError, UsageError
+from reconciler.host.drivers import growing
 from reconciler.host.drivers.calls import find
 from reconciler.host.drivers.finding import capacity_of, lookup, pool_of, refuse_in_use, size_in
 from reconciler.host.drivers.making import create
@@ -32,7 +33,7 @@ def _expect(step: Step) -> libvirt.virStorageVol:
 
 
 def resize(step: Step) -> None:
-    """By virStorageVolResize to the manifest's capacity; only ever to a larger one."""
+    """To the manifest's capacity; only ever to a larger one. A running guest that uses the volume sees it grow (growing.py)."""
     volume = _expect(step)
     wanted = size_in(parse(step.desired.xml), "capacity")
     there = capacity_of(step, volume)
@@ -43,7 +44,7 @@ def resize(step: Step) -> None:
             f"{step.id}: it has {there} bytes, the manifest wants {wanted}: a volume is never made smaller",
             hint="raise the capacity in the manifest",
         )
-    step.call("virStorageVolResize", volume.resize, wanted, 0)
+    growing.grow(step, volume, wanted)
 
 
 def delete(step: Step) -> None:

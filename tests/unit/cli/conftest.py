@@ -102,7 +102,7 @@ def everything() -> Plan:
         ResourcePlan(rid("Domain/db"), Status.BLOCKED, "running", "running", web1[2:3]),
         ResourcePlan(rid("Domain/old"), Status.DELETE, "undefined", "running", note="no manifest names it any more"),
         ResourcePlan(rid("Domain/other"), Status.NOT_OURS, "running", "running", note="it belongs to the project lab2"),
-        ResourcePlan(rid("Domain/far", "node2"), Status.UNREACHABLE, "running", "running"),
+        ResourcePlan(rid("Domain/far", "node2"), Status.UNREACHABLE, "running", "running", note="no answer within 10 s"),
     )
     actions = (
         Action("1", Verb.DEFINE, rid("Pool/images"), "the host does not have it", Impact.NONE),

@@ -165,7 +165,7 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     done = vireo("init", str(tmp_path))
     assert done.returncode == 3
-    assert "README.md is there already; nothing was written" in done.stderr
+    assert "already there: README.md; nothing was written" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 
 

@@ -110,6 +110,8 @@ def test_a_merge_key_fills_in_what_is_not_written() -> None:
     "text, problem",
     [
         ("a: 1\n\tb: 2\n", "m.yaml:2:1: not valid YAML: a tab cannot indent YAML (indent with spaces)"),
+        ("a:\n\tb: 2\n", "m.yaml:2:1: not valid YAML: a tab cannot indent YAML (indent with spaces)"),
+        ("a:\n  -\tb: 2\n", "m.yaml:2:4: not valid YAML: a tab cannot indent YAML (indent with spaces)"),
         (
             "a: b: c\n",
             "m.yaml:1:5: not valid YAML: a ':' where none can stand (check the indentation, or put the text in quotes)",
@@ -252,3 +254,9 @@ def test_a_dangling_link_is_an_error_and_the_other_files_are_read(folder: Path) 
 def test_a_relative_path_starts_from_the_manifest(folder: Path) -> None:
     assert files.absolute("./disk.img", "sub/m.yaml") == os.path.join(folder, "sub", "disk.img")  # noqa: PTH118
     assert files.absolute("/srv/disk.img", "sub/m.yaml") == "/srv/disk.img"
+
+
+@pytest.mark.parametrize("text", ["", " \n\n"])
+def test_an_empty_file_is_an_error_and_never_an_empty_set(text: str) -> None:
+    (problem,) = problems_of(text)
+    assert problem.startswith("m.yaml:1:1: the file is empty")

@@ -262,7 +262,7 @@ def test_a_template_of_the_user_comes_first_and_sees_what_is_documented(desired:
         ("<pool>\n{% if spec.x %}{% endif %}</pool>", "mine/pool.xml.j2:2:1: the template failed for Pool/x"),
         (
             "<pool>\n\n{% include 'gone.j2' %}</pool>",
-            "pool.xml.j2:1:1: the template failed for Pool/x (m.yaml:6:1): there is no template gone.j2",
+            "mine/pool.xml.j2:3:1: the template failed for Pool/x (m.yaml:6:1): there is no template gone.j2",
         ),
         (
             "<pool>\n{{ ''.__class__.__mro__ }}</pool>",

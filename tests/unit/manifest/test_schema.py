@@ -294,6 +294,27 @@ def test_addresses_that_cannot_be_together_are_named(problems: Problems, address
     assert problem in found
 
 
+@pytest.mark.parametrize(
+    "written, problem",
+    [
+        ("<a:x xmlns:a='urn:a'/><b:x xmlns:b='urn:b'>hi</b:x>\\n", None),
+        ("<a:x xmlns:a='urn:a'>hi</a:y>", "not well-formed XML: Opening and ending tag mismatch"),
+        ("</metadata><title>x</title><metadata>", "not well-formed XML: "),
+        ("<x>hi</x>", "<x> is in no namespace: libvirt would drop it"),
+        ("hi", "must be one or more XML elements, and no text beside them"),
+        ("", "must be one or more XML elements"),
+        ("<a:x xmlns:a='urn:a'/>hi", "must be one or more XML elements"),
+        ("<a:x xmlns:a='urn:a'/><a:y xmlns:a='urn:a'/>", "two elements in the namespace urn:a: libvirt would keep one"),
+        ("<v:resource xmlns:v='urn:vireo:1' project='x'/>", "the namespace urn:vireo:1 is Vireo's own"),
+    ],
+)
+def test_metadata_is_elements_that_libvirt_keeps(problems: Problems, written: str, problem: str | None) -> None:
+    text = f'apiVersion: vireo/v1\nkind: Domain\nmetadata: {{name: x}}\nspec:\n  memory: 64MiB\n  metadata: "{written}"\n'
+    found = problems(text)
+    assert len(found) == (problem is not None)
+    assert all(one.startswith(f"m.yaml:6:3: spec.metadata: {problem}") for one in found)
+
+
 def test_a_secret_is_never_quoted(problems: Problems) -> None:
     spec = "{memory: 64MiB, graphics: [{type: vnc, password: 1234567}]}"
     text = f"apiVersion: vireo/v1\nkind: Domain\nmetadata: {{name: x}}\nspec: {spec}\n"
@@ -349,6 +370,17 @@ def test_one_mac_and_one_uuid_for_two_domains_of_a_host_are_named(problems: Prob
     assert "(first by Domain/a at a.yaml:4:23)" in found[0]
     assert "spec.interfaces[0].mac:" in found[1]
     assert "(first by Domain/a at a.yaml:5:29)" in found[1]
+
+
+def test_two_disks_of_one_target_are_named_and_in_two_domains_they_are_none(problems: Problems) -> None:
+    def domain(name: str, second: str) -> str:
+        disks = f"[{{target: vda, file: /a}},\n  {{target: {second}, file: /b}}]"
+        return f"apiVersion: vireo/v1\nkind: Domain\nmetadata: {{name: {name}}}\nspec:\n  memory: 64MiB\n  disks: {disks}\n"
+
+    assert problems({"a.yaml": domain("a", "vdb"), "b.yaml": domain("b", "vdb")}) == []
+    (found,) = problems({"a.yaml": domain("a", "vda")})
+    said = '"vda" is there twice (first at a.yaml:6:12) (give one of them another)'
+    assert found == f"a.yaml:7:4: spec.disks[1].target: {said}"
 
 
 def test_a_second_project_and_a_second_host_of_one_name_are_named(problems: Problems) -> None:

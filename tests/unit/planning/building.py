@@ -26,7 +26,8 @@ MACHINES = {("x86_64", "pc"): "pc-i440fx-7.2", ("x86_64", "q35"): "pc-q35-7.2"}
 FACTS = HostFacts(HOST, "test:///default", virt_types={"x86_64": ("qemu",)}, machines=MACHINES)
 
 DISK = (
-    "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/a.img'/><target dev='vda' bus='virtio'/></disk>"
+    "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/a.img'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
 )
 
 
@@ -36,7 +37,13 @@ def nic(network: str, model: str = "virtio", mac: str = "") -> str:
 
 
 def domain(
-    inner: str = "", devices: str = "", *, machine: str = "pc", os: str = "", memory: str = "<memory>65536</memory>", uuid: str = ""
+    inner: str = "",
+    devices: str = "",
+    *,
+    machine: str = "pc",
+    os: str = "",
+    memory: str = "<memory>65536</memory>",
+    uuid: str = "",
 ) -> str:
     """A domain's XML as a template would render it."""
     return (
@@ -74,7 +81,7 @@ def minimal(id_: ResourceId) -> str:
     """The least XML of a kind."""
     uuid = "" if id_.kind == "Volume" else f"<uuid>{UUID}</uuid>"
     inner = {
-        "Domain": "<memory>65536</memory><os><type arch='x86_64' machine='pc'>hvm</type></os><devices/>",
+        "Domain": "<memory>65536</memory><os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os><devices/>",
         "Volume": "<capacity unit='bytes'>1048576</capacity><target><format type='raw'/></target>",
         "Pool": f"<target><path>/srv/{id_.name}</path></target>",
         "Network": "<ip address='10.7.0.1' prefix='24'/>",
@@ -101,7 +108,13 @@ def mark(want: Desired, *, project: str = PROJECT.name, **changes: Any) -> Mark:
 
 
 def observed(
-    id_: ResourceId, state: str, xml: str = "", *, persistent: bool = True, owned: Mark | None = None, autostart: bool | None = False
+    id_: ResourceId,
+    state: str,
+    xml: str = "",
+    *,
+    persistent: bool = True,
+    owned: Mark | None = None,
+    autostart: bool | None = False,
 ) -> Observed:
     """An object of a host in the given state, its running definition equal to the persistent one."""
     text = xml or minimal(id_)
@@ -131,7 +144,9 @@ def planned(*wanted: Desired, state: HostState, project: Project = PROJECT, **po
     return planner.plan(project, wanted, [state], Policy(**policy), CREATED, {})
 
 
-def differences(now: str, host_xml: str, before: str | None = None, kind: str = "Domain", live: str | None = None) -> list[Difference]:
+def differences(
+    now: str, host_xml: str, before: str | None = None, kind: str = "Domain", live: str | None = None
+) -> list[Difference]:
     """What compare says of a manifest now, the manifest applied before, and the host."""
     want = settle(now, (before, host_xml), settling(kind))
     intent = settle(before, (host_xml,), settling(kind), derive=False) if before else None

@@ -60,7 +60,9 @@ def test_what_libvirt_generated_is_no_difference() -> None:
 def test_an_element_declared_without_text_says_nothing_about_its_text(declared: str, given_back: str | None) -> None:
     host = given_back or declared.replace("<backend model='random'/>", "<backend model='random'>/dev/random</backend>")
     for before in (None, f"<domain><uuid>{UUID}</uuid>{declared}</domain>"):
-        assert paths(f"<domain><uuid>{UUID}</uuid>{declared}</domain>", f"<domain><uuid>{UUID}</uuid>{host}</domain>", before) == []
+        assert (
+            paths(f"<domain><uuid>{UUID}</uuid>{declared}</domain>", f"<domain><uuid>{UUID}</uuid>{host}</domain>", before) == []
+        )
 
 
 def test_a_text_that_left_the_manifest_is_a_difference() -> None:
@@ -115,12 +117,19 @@ def test_a_change_that_the_running_guest_already_has_costs_nothing() -> None:
     assert impacts(domain(title("b")), domain(title("a"), **HOST), domain(title("a")), live=domain(title("b"), **HOST)) == {
         "title": Impact.NONE
     }
-    assert impacts(domain("<on_crash>restart</on_crash>"), domain("<on_crash>destroy</on_crash>", **HOST)) == {"on_crash": Impact.NONE}
+    assert impacts(domain("<on_crash>restart</on_crash>"), domain("<on_crash>destroy</on_crash>", **HOST)) == {
+        "on_crash": Impact.NONE
+    }
 
 
 LIVE_BY_NATURE = [
     ("<memory>65537</memory>", "", "<memory>66560</memory>", ""),
-    ("", "<cpu mode='host-model' check='partial'/>", "", "<cpu mode='custom' match='exact' check='full'><model>EPYC</model></cpu>"),
+    (
+        "",
+        "<cpu mode='host-model' check='partial'/>",
+        "",
+        "<cpu mode='custom' match='exact' check='full'><model>EPYC</model></cpu>",
+    ),
     ("", "<cpu mode='maximum'/>", "", "<cpu mode='custom' match='exact' check='full'><model>max</model></cpu>"),
 ]
 
@@ -191,7 +200,11 @@ def test_a_path_below_a_withheld_one_is_withheld() -> None:
 
 def test_a_declared_value_that_changed_is_not_forgiven_by_what_libvirt_made_of_the_old_one() -> None:
     known = mark(desired(rid("Domain/d")), normalised={"title": "x"})
-    before, now, host = "<domain><title>a</title></domain>", "<domain><title>b</title></domain>", "<domain><title>x</title></domain>"
+    before, now, host = (
+        "<domain><title>a</title></domain>",
+        "<domain><title>b</title></domain>",
+        "<domain><title>x</title></domain>",
+    )
     assert compare(DOMAIN, Sides(before, before, host, None), known) == ()
     assert [d.path for d in compare(DOMAIN, Sides(now, before, host, None), known)] == ["title"]
 
@@ -206,7 +219,9 @@ def test_a_transient_object_is_compared_by_its_running_definition() -> None:
 
 
 def test_what_only_says_how_to_make_a_volume_is_no_difference_later() -> None:
-    want = minimal(rid("Volume/p/v")).replace("<target>", "<allocation>0</allocation><target><permissions><mode>0600</mode></permissions>")
+    want = minimal(rid("Volume/p/v")).replace(
+        "<target>", "<allocation>0</allocation><target><permissions><mode>0600</mode></permissions>"
+    )
     host = minimal(rid("Volume/p/v")).replace("</volume>", "<allocation unit='bytes'>4096</allocation></volume>")
     assert compare(KINDS["Volume"], Sides(want, want, host, None), None) == ()
 

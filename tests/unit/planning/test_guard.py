@@ -15,7 +15,7 @@ from reconciler.model.state import Observed
 from reconciler.planning.guard import GUARDS, Situation, guard
 from reconciler.planning.holding import limit
 from reconciler.planning.step import Step
-from tests.unit.planning.building import FACTS, PROJECT, UUID, desired, domain, host, mark, minimal, observed, planned, rid
+from tests.unit.planning.building import FACTS, PROJECT, UUID, desired, domain, host, mark, minimal, nic, observed, planned, rid
 
 DOMAIN = KINDS["Domain"]
 USER = rid("Domain/user")
@@ -33,7 +33,8 @@ def situation(kind: str = "Domain", **more: Any) -> Situation:
         (Step(Verb.DELETE, "", Impact.DATA_LOSS, consented=True), situation("Volume", users=(USER,)), "in use by Domain/user"),
         (Step(Verb.UNDEFINE, ""), situation("Pool", users=(USER,)), "in use by Domain/user"),
         (Step(Verb.STOP, ""), situation("Network", active_users=(USER,)), "in use by Domain/user"),
-        (Step(Verb.RESTART, "", consented=True), situation("Network", active_users=(USER,)), "in use by Domain/user"),
+        (Step(Verb.RESTART, "", consented=True), situation("Pool", active_users=(USER,)), "in use by Domain/user"),
+        (Step(Verb.RESTART, "", Impact.RESTART, consented=True), situation("Network", active_users=(USER,)), "--allow restart"),
         (Step(Verb.UNDEFINE, ""), situation(removing=True, too_many="7 deletions"), "7 deletions"),
         (Step(Verb.RESTART, "", Impact.RESTART), situation(), "--allow restart"),
         (Step(Verb.CREATE, "", Impact.DATA_LOSS), situation(ceiling=Impact.RECREATE), "--allow data-loss"),
@@ -116,13 +117,15 @@ def test_the_first_plan_of_what_was_adopted_does_no_more_than_live() -> None:
 def test_what_another_project_owns_is_not_taken_even_with_leave() -> None:
     id_ = rid("Domain/d")
     plan = planned(desired(id_, state="running"), state=host(observed(id_, "stopped"), foreign={id_: "theirs"}), adopt=True)
-    assert plan.actions == ()
+    assert plan.runnable == ()
     assert (plan.resources[0].status, "theirs" in plan.resources[0].note) == (Status.NOT_OURS, True)
 
 
 def test_a_clone_that_carries_our_mark_of_another_is_not_ours() -> None:
     id_ = rid("Domain/d")
-    plan = planned(desired(id_, state="running"), state=host(observed(id_, "stopped"), listed=[mark(desired(id_), uuid="another")]))
+    plan = planned(
+        desired(id_, state="running"), state=host(observed(id_, "stopped"), listed=[mark(desired(id_), uuid="another")])
+    )
     assert plan.runnable == ()
     assert plan.resources[0].status is Status.NOT_OURS
 
@@ -217,6 +220,27 @@ def test_a_network_is_not_stopped_under_a_running_guest(state: str, held: bool) 
     assert bool(plan.blocked) is held
 
 
+@pytest.mark.parametrize(
+    "update, allow, told",
+    [
+        ({}, Impact.RESTART, "would cut off for a moment and plug in again: Domain/theirs"),
+        ({"update": {"restart": "allowed"}}, Impact.LIVE, "cuts off for a moment and plugs in again: Domain/theirs"),
+        ({"update": {"restart": "allowed"}}, Impact.RESTART, "cuts off for a moment and plugs in again: Domain/theirs"),
+    ],
+)
+def test_a_network_is_restarted_under_running_guests_with_leave_only_and_they_are_named(
+    update: dict[str, Any], allow: Impact, told: str
+) -> None:
+    net, uuid = rid("Network/lan"), f"<uuid>{UUID}</uuid>"
+    before, after = (f"<network><name>lan</name>{uuid}<domain name='{name}'/></network>" for name in ("a.example", "b.example"))
+    user = observed(rid("Domain/theirs"), "running", domain(devices=nic("lan"), uuid="77777777-2222-4333-8444-555555555555"))
+    there = observed(net, "active", before, owned=mark(desired(net, before, "active")))
+    plan = planned(desired(net, after, "active", **update), state=host(there, user), allow=allow)
+    restarts = [action for action in plan.actions if action.verb is Verb.RESTART]
+    assert [action.blocked is None for action in restarts] == ([allow is Impact.RESTART] if update else [])
+    assert told in "".join([*(action.reason for action in restarts), *(resource.note for resource in plan.resources)])
+
+
 def test_a_volume_is_not_made_smaller_whatever_is_allowed() -> None:
     want = desired(VOLUME, minimal(VOLUME).replace("1048576", "524288"))
     plan = planned(want, state=host(*storage()), allow=Impact.DATA_LOSS)
@@ -232,6 +256,15 @@ def test_a_uuid_is_not_changed_whatever_is_allowed(kind: str) -> None:
     plan = planned(want, state=host(there), allow=Impact.DATA_LOSS)
     assert plan.runnable == ()
     assert "cannot change" in blocked(plan)["define"]
+
+
+def test_a_refused_change_does_not_slip_in_with_another_one() -> None:
+    id_ = rid("Pool/p")
+    there = observed(id_, "active", owned=mark(desired(id_, state="active")))
+    want = desired(id_, minimal(id_).replace("type='dir'", "type='netfs'").replace("/srv/p", "/srv/q"), "active")
+    plan = planned(want, state=host(there), allow=Impact.DATA_LOSS)
+    assert plan.runnable == ()
+    assert {path for action in plan.blocked for path in action.paths} == {"@type", "target/path"}
 
 
 def test_a_volume_that_was_lost_is_not_made_anew_without_leave() -> None:

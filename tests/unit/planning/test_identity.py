@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.kinds import KINDS
 from reconciler.model.resource import ResourceId
 from reconciler.planning.identity import Settling, derived_mac, derived_uuid, settle
-from reconciler.kinds import KINDS
 from reconciler.xmltree.document import parse
 from tests.unit.planning.building import DISK, MACHINES, UUID, domain, network, nic, paths, redefined, settling
 
@@ -21,10 +21,13 @@ OTHER = "99999999-2222-4333-8444-555555555555"
 
 def macs(text: str) -> dict[str, str]:
     """Source -> MAC address of each interface."""
-    return {
-        "".join(map(str, (source.attrib.values() if (source := each.find("source")) is not None else ()))): each.find("mac").get("address")  # type: ignore[union-attr]
-        for each in parse(text).iterfind("devices/interface")
-    }
+    out = {}
+    for each in parse(text).iterfind("devices/interface"):
+        source, mac = each.find("source"), each.find("mac")
+        assert source is not None
+        assert mac is not None
+        out["".join(map(str, source.attrib.values()))] = str(mac.get("address"))
+    return out
 
 
 def settled(text: str, *sources: str | None, kind: str = "Domain", ignore: Iterable[str] = ()) -> str:
@@ -76,6 +79,11 @@ def test_a_drive_for_media_gets_no_serial() -> None:
     assert found.find("devices/disk/serial") is None
 
 
+def test_a_disk_of_a_domain_that_names_its_uuid_gets_no_serial() -> None:
+    assert "serial" in settled(domain(devices=DISK))
+    assert "serial" not in settled(domain(devices=DISK, uuid=UUID))
+
+
 def test_a_disk_that_is_there_without_a_serial_gets_none() -> None:
     assert "serial" not in settled(domain(devices=DISK), domain(devices=DISK, uuid=UUID))
     assert "serial" in settled(domain(devices=DISK), domain(uuid=UUID))
@@ -101,7 +109,7 @@ def test_a_kind_whose_objects_have_no_uuid_gets_none() -> None:
 def test_declared_counts_before_applied_before_the_host_before_derived(declared: str, sources: list[str], wanted: str) -> None:
     found = settled(domain(uuid=declared), *(domain(uuid=each) for each in sources))
     assert parse(found).findtext("uuid") == wanted
-    assert uuid.UUID(wanted)
+    assert str(uuid.UUID(wanted)) == wanted
 
 
 def test_an_interface_takes_the_address_that_was_applied_then_the_hosts() -> None:

@@ -63,7 +63,7 @@ def test_every_state_of_a_persistent_object_is_reached_from_every_other(kind: st
     [
         ("undefined", "running", [Verb.DEFINE, Verb.START]),
         ("undefined", "paused", [Verb.DEFINE, Verb.START_PAUSED]),
-        ("undefined", "saved", [Verb.DEFINE, Verb.START_PAUSED, Verb.SAVE]),
+        ("undefined", "saved", [Verb.DEFINE, Verb.START, Verb.SAVE]),
         ("running", "undefined", [Verb.SHUTDOWN, Verb.UNDEFINE]),
         ("saved", "running", [Verb.RESTORE]),
         ("saved", "paused", [Verb.RESTORE_PAUSED]),

@@ -11,6 +11,7 @@ from reconciler.xmltree.document import Element, parse, serialize
 
 UUID = "11111111-2222-4333-8444-555555555555"
 MAC = "52:54:00:00:00:{:02x}"
+QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 TARGETS = {"virtio": "vd", "scsi": "sd", "ide": "hd", "usb": "sd", "sata": "sd"}
 
 
@@ -40,14 +41,25 @@ def disk(draw: Any, letter: str) -> str:
     )
     device = draw(st.sampled_from(["disk", "cdrom"])) if source else "cdrom"
     driver = draw(_maybe("<driver name='qemu' type='raw'/>", "<driver name='qemu' type='qcow2' cache='none' discard='unmap'/>"))
-    more = draw(_some(["<readonly/>", "<shareable/>", "<iotune><total_iops_sec>10</total_iops_sec></iotune>", "<serial>s</serial>"]))
-    return f"<disk type='{form}' device='{device}'>{driver}{source}<target dev='{TARGETS[bus]}{letter}' bus='{bus}'/>{more}</disk>"
+    more = draw(
+        _some(["<readonly/>", "<shareable/>", "<iotune><total_iops_sec>10</total_iops_sec></iotune>", "<serial>s</serial>"])
+    )
+    return (
+        f"<disk type='{form}' device='{device}'>{driver}{source}<target dev='{TARGETS[bus]}{letter}' bus='{bus}'/>{more}</disk>"
+    )
 
 
 @st.composite
 def nic(draw: Any, number: int) -> str:
     form, source = draw(
-        st.sampled_from([("network", "<source network='a'/>"), ("network", "<source network='b'/>"), ("bridge", "<source bridge='br'/>"), ("user", "")])
+        st.sampled_from(
+            [
+                ("network", "<source network='a'/>"),
+                ("network", "<source network='b'/>"),
+                ("bridge", "<source bridge='br'/>"),
+                ("user", ""),
+            ]
+        )
     )
     model = draw(_maybe("<model type='virtio'/>", "<model type='e1000'/>"))
     more = draw(_some(["<link state='down'/>", "<mtu size='9000'/>", "<vlan><tag id='5'/><tag id='6'/></vlan>"]))
@@ -90,7 +102,7 @@ TOP = [
     "<cputune><shares>5</shares><vcpupin vcpu='0' cpuset='0,1'/><vcpupin vcpu='1' cpuset='1'/></cputune>",
     "<memtune><hard_limit unit='GiB'>1</hard_limit></memtune>",
     "<sysinfo type='smbios'><system><entry name='serial'>1</entry><entry name='product'>2</entry></system></sysinfo>",
-    "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-a'/><qemu:arg value='-a'/></qemu:commandline>",
+    f"<qemu:commandline xmlns:qemu='{QEMU}'><qemu:arg value='-a'/><qemu:arg value='-a'/></qemu:commandline>",
     "<seclabel type='none' model='dac'/>",
 ]
 
@@ -107,7 +119,9 @@ def _once(texts: list[str]) -> str:
 @st.composite
 def domains(draw: Any) -> str:
     """A domain as a manifest declares it: settled, without what libvirt generates."""
-    memory = draw(st.sampled_from(["<memory unit='MiB'>64</memory>", "<memory>65536</memory>", "<memory unit='b'>104857601</memory>"]))
+    memory = draw(
+        st.sampled_from(["<memory unit='MiB'>64</memory>", "<memory>65536</memory>", "<memory unit='b'>104857601</memory>"])
+    )
     boot = draw(_maybe("<boot dev='hd'/>", "<boot dev='cdrom'/><boot dev='hd'/>"))
     machine = draw(st.sampled_from(["pc-i440fx-7.2", "pc-i440fx-6.2", "pc-q35-7.2"]))
     top = _once(draw(st.lists(st.sampled_from(TOP), max_size=5, unique=True)))
@@ -116,7 +130,8 @@ def domains(draw: Any) -> str:
     devices = [draw(disk(letter)) for letter in letters] + [draw(nic(number)) for number in numbers]
     devices += draw(st.lists(st.sampled_from(OTHERS), max_size=6, unique=True).map(lambda some: [_once(some)]))
     return (
-        f"<domain type='qemu'><name>d</name><uuid>{UUID}</uuid>{memory}<os><type arch='x86_64' machine='{machine}'>hvm</type>{boot}</os>"
+        f"<domain type='qemu'><name>d</name><uuid>{UUID}</uuid>{memory}"
+        f"<os><type arch='x86_64' machine='{machine}'>hvm</type>{boot}</os>"
         f"{top}<devices>{''.join(draw(st.permutations(devices)))}</devices></domain>"
     )
 
@@ -129,12 +144,19 @@ def generated(text: str) -> str:
     for number, device in enumerate(devices):
         if device.find("address") is None and device.tag not in {"graphics", "console"}:
             device.append(parse(f"<address type='pci' domain='0x0000' bus='0x00' slot='0x{number + 3:02x}' function='0x0'/>"))
-    for own in ("<emulator>/usr/bin/qemu</emulator>", "<controller type='pci' index='0' model='pci-root'/>", "<input type='mouse' bus='ps2'/>"):
+    for own in (
+        "<emulator>/usr/bin/qemu</emulator>",
+        "<controller type='pci' index='0' model='pci-root'/>",
+        "<input type='mouse' bus='ps2'/>",
+    ):
         devices.append(parse(own))
     for name, own in (("memballoon", "<memballoon model='virtio'/>"), ("audio", "<audio id='1' type='none'/>")):
         if devices.find(name) is None:
             devices.append(parse(own))
-    for name, own in (("on_poweroff", "<on_poweroff>destroy</on_poweroff>"), ("resource", "<resource><partition>/m</partition></resource>")):
+    for name, own in (
+        ("on_poweroff", "<on_poweroff>destroy</on_poweroff>"),
+        ("resource", "<resource><partition>/m</partition></resource>"),
+    ):
         if root.find(name) is None:
             root.append(parse(own))
     _metadata(root).append(parse("<other:tool xmlns:other='urn:other'>mine</other:tool>"))
@@ -167,7 +189,7 @@ def networks(draw: Any) -> str:
                     [
                         "<mtu size='9000'/>",
                         "<domain name='lan' localOnly='yes'/>",
-                        "<dns><host ip='10.0.0.11'><hostname>a</hostname><hostname>b</hostname></host><txt name='t' value='v'/></dns>",
+                        "<dns><host ip='10.0.0.11'><hostname>a</hostname></host><txt name='t' value='v'/></dns>",
                         "<dns><forwarder addr='1.1.1.1'/><forwarder domain='x' addr='2.2.2.2'/></dns>",
                         "<route address='10.9.0.0' prefix='24' gateway='10.0.0.2'/>",
                         "<portgroup name='a' default='yes'><vlan><tag id='5'/></vlan></portgroup>",
@@ -180,7 +202,10 @@ def networks(draw: Any) -> str:
             )
         )
     )
-    return f"<network><name>d</name><uuid>{UUID}</uuid>{forward}{bridge}{more}<ip address='10.0.0.1' prefix='24'>{dhcp}</ip>{six}</network>"
+    return (
+        f"<network><name>d</name><uuid>{UUID}</uuid>{forward}{bridge}{more}"
+        f"<ip address='10.0.0.1' prefix='24'>{dhcp}</ip>{six}</network>"
+    )
 
 
 def given_back(text: str) -> str:

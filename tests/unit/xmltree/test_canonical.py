@@ -33,7 +33,10 @@ PCI = "<hostdev type='pci'><source><address domain='{}' bus='{}' slot='{}' funct
         ("<memory unit='M'>64</memory>", "<memory unit='mib'> 64 </memory>"),
         ("<memory unit='KB'>100000</memory>", "<memory unit='KiB'>97657</memory>"),
         ("<memory unit='b'>104857601</memory>", "<memory>102401</memory>"),
-        ("<cpu><numa><cell id='0' memory='1' unit='GiB'/></numa></cpu>", "<cpu><numa><cell id='0' memory='1048576'/></numa></cpu>"),
+        (
+            "<cpu><numa><cell id='0' memory='1' unit='GiB'/></numa></cpu>",
+            "<cpu><numa><cell id='0' memory='1048576'/></numa></cpu>",
+        ),
         ("<memtune><hard_limit unit='G'>1</hard_limit></memtune>", "<memtune><hard_limit>1048576</hard_limit></memtune>"),
         ("<uuid>ABCDEF00-0000-4000-8000-000000000000</uuid>", "<uuid>abcdef00-0000-4000-8000-000000000000</uuid>"),
         ("<vcpu cpuset='0,1,2,^1'>1</vcpu>", "<vcpu cpuset='0,2'>1</vcpu>"),
@@ -68,12 +71,18 @@ def without_type(mapping: Canonical) -> Canonical:
     "one, other",
     [
         (PCI.format("0x0000", "0x03", "0x0a", "0x0"), PCI.format("0", "3", "10", "0")),
-        ("<interface><mac address='52:54:00:AA:BB:CC'/></interface>", "<interface><mac address='52:54:00:aa:bb:cc'/></interface>"),
+        (
+            "<interface><mac address='52:54:00:AA:BB:CC'/></interface>",
+            "<interface><mac address='52:54:00:aa:bb:cc'/></interface>",
+        ),
         (
             "<hostdev type='mdev'><source><address uuid='C2177883-F1BB-47F0-914D-32A22E3A8804'/></source></hostdev>",
             "<hostdev type='mdev'><source><address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev>",
         ),
-        ("<disk><target dev='b'/></disk><disk><target dev='a'/></disk>", "<disk><target dev='a'/></disk><disk><target dev='b'/></disk>"),
+        (
+            "<disk><target dev='b'/></disk><disk><target dev='a'/></disk>",
+            "<disk><target dev='a'/></disk><disk><target dev='b'/></disk>",
+        ),
     ],
 )
 def test_equal_devices_are_equal(one: str, other: str) -> None:
@@ -112,9 +121,21 @@ def test_what_means_something_else_differs(one: str, other: str) -> None:
 
 
 def test_every_element_has_a_path_of_its_own() -> None:
-    found = devices("<disk><target dev='vda'/></disk>" * 3 + "<sound model='a'/><sound model='b'/><interface/><interface/><hub/><hub/>")
+    found = devices(
+        "<disk><target dev='vda'/></disk>" * 3 + "<sound model='a'/><sound model='b'/><interface/><interface/><hub/><hub/>"
+    )
     steps = {path.split("/")[1] for path in found if "/" in path}
-    assert steps == {"disk[vda]", "disk[vda#2]", "disk[vda#3]", "sound[0]", "sound[1]", "interface[0]", "interface[1]", "hub[0]", "hub[1]"}
+    assert steps == {
+        "disk[vda]",
+        "disk[vda#2]",
+        "disk[vda#3]",
+        "sound[0]",
+        "sound[1]",
+        "interface[0]",
+        "interface[1]",
+        "hub[0]",
+        "hub[1]",
+    }
 
 
 def test_a_key_with_the_signs_of_paths_stays_one_step() -> None:
@@ -129,7 +150,9 @@ def test_a_console_is_known_by_what_it_is_connected_to() -> None:
 
 
 def test_our_mark_is_in_no_mapping() -> None:
-    assert domain("<metadata><vireo:resource xmlns:vireo='urn:vireo:1' name='x'>abc</vireo:resource></metadata>") == domain("<metadata/>")
+    assert domain("<metadata><vireo:resource xmlns:vireo='urn:vireo:1' name='x'>abc</vireo:resource></metadata>") == domain(
+        "<metadata/>"
+    )
 
 
 @pytest.mark.parametrize(

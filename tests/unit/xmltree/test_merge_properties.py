@@ -21,7 +21,7 @@ Documents = tuple[Kind, st.SearchStrategy[str], Callable[[str], str]]
 DOMAIN: Documents = (KINDS["Domain"], domains(), generated)
 NETWORK: Documents = (KINDS["Network"], networks(), given_back)
 both = pytest.mark.parametrize("documents", [DOMAIN, NETWORK], ids=["domain", "network"])
-examples = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+examples = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def mapping(kind: Kind, text: str) -> Canonical:
@@ -90,7 +90,9 @@ def test_a_device_that_stays_keeps_its_address(data: st.DataObject) -> None:
     moved = first["os/type/@machine"].rpartition("-")[0] != second["os/type/@machine"].rpartition("-")[0]
     for path in had:
         device = path.removesuffix("/address/@slot")
-        same = all(first.get(f"{device}/{part}") == second.get(f"{device}/{part}") for part in ("@model", "target/@bus", "target/@type"))
+        same = all(
+            first.get(f"{device}/{part}") == second.get(f"{device}/{part}") for part in ("@model", "target/@bus", "target/@type")
+        )
         if path.endswith("/address/@slot") and "/source/" not in path and device in second and same and not moved:
             assert kept.get(path) == had[path], path
 
@@ -145,7 +147,9 @@ def test_an_overlay_wins_and_takes_nothing_out(documents: Documents, data: st.Da
     kind, texts, _ = documents
     base, over = data.draw(texts), data.draw(texts)
     result = mapping(kind, overlay(base, over, kind.rules))
-    assert mapping(kind, over).items() <= result.items()
+    said = {path: value for path, value in mapping(kind, over).items() if value}
+    assert mapping(kind, over).keys() <= result.keys()
+    assert said.items() <= result.items()
     assert mapping(kind, base).keys() <= result.keys()
 
 
