@@ -183,7 +183,7 @@ class _Run:
         """In a worker: one action, then, if it was the resource's last, its verification."""
         self._began[action.id] = began = self._clock()
         held = self._locks[action.resource.host]
-        if not held.still_held():
+        if not self._resources.persist(action.resource.host, held.still_held):
             raise LockedError(
                 "the project's lock was lost", hint="somebody broke it (vireo unlock), or this machine slept: apply again"
             )

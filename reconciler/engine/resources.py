@@ -64,7 +64,7 @@ class Resources:
                 mark = Mark(self._prepared.project.name, id_, plan.uuid or _uuid(plan), xml=intent, pending=not adopting)
                 new.setdefault(id_.host, []).append(mark)
         for host, marks in new.items():
-            self._inventories[host].write(marks)
+            self.persist(host, functools.partial(self._inventories[host].write, marks))
 
     def mark(self, id_: ResourceId) -> Mark | None:
         """What was written down of the resource when the plan was made."""
@@ -96,7 +96,7 @@ class Resources:
             record=lambda new: self._inventories[action.resource.host].write([new]),
             refuse=lambda path, reason: self._refuse(action, path, reason),
         )
-        self._persist(action.resource.host, lambda: driver(step))
+        self.persist(action.resource.host, lambda: driver(step))
         if action.verb is Verb.RESTART:
             with self._guard:
                 self._refused.pop(action.resource, None)  # the running object is another one now
@@ -110,7 +110,7 @@ class Resources:
             self._refused.setdefault(action.resource, {})[path] = reason
         self._emit(ActionProgress(action, f"{path} waits for the next start: {reason}", None))
 
-    def _persist(self, host: str, work: Callable[[], T]) -> T:
+    def persist(self, host: str, work: Callable[[], T]) -> T:
         """`work`, and once more after each lost connection: all that is done here can be repeated."""
         for _ in range(ATTEMPTS - 1):
             try:
@@ -128,17 +128,17 @@ class Resources:
         if plan.desired is None:
             gone = Verb.FORGET in verbs or observed is None
             if gone:
-                self._persist(id_.host, lambda: inventory.forget([id_]))
+                self.persist(id_.host, lambda: inventory.forget([id_]))
             return () if gone else ("state",)
         before = self.mark(id_)
         work = Work(bool(verbs & DEFINING), self._withheld(id_), before, self.refused(id_))
         verdict = verify(self._prepared.project, plan.desired, observed, self._states[id_.host].facts.machines, work)
         if verdict.mark is not None:
             mark = verdict.mark
-            settled = self._persist(id_.host, lambda: settle(session, mark))
+            settled = self.persist(id_.host, lambda: settle(session, mark))
             self._settled.setdefault(id_.host, []).append(settled)
         elif not verdict.leftover:
-            self._persist(id_.host, lambda: inventory.forget([id_]))
+            self.persist(id_.host, lambda: inventory.forget([id_]))
         return verdict.leftover
 
     def flush(self, *, all_of_it: bool = False) -> None:
@@ -149,14 +149,14 @@ class Resources:
         if not all_of_it and self._clock() - self._written < FLUSH:
             return
         for host, marks in self._settled.items():
-            self._persist(host, functools.partial(self._inventories[host].write, marks))
+            self.persist(host, functools.partial(self._inventories[host].write, marks))
         self._settled.clear()
         self._written = self._clock()
 
     def _observe(self, id_: ResourceId) -> Observed | None:
         session, mark = self._hosts.sessions[id_.host], self._inventories[id_.host].marks.get(id_)
         uuid = self._plans[id_].uuid
-        return self._persist(id_.host, lambda: observe_one(session, self._prepared.project.name, id_, uuid, mark=mark))
+        return self.persist(id_.host, lambda: observe_one(session, self._prepared.project.name, id_, uuid, mark=mark))
 
     def _withheld(self, id_: ResourceId) -> Collection[str]:
         return {path for action in self._prepared.plan.blocked if action.resource == id_ for path in action.paths}

@@ -146,6 +146,7 @@ RULES = Rules(
         "devices/channel/source/**",
         "genid",
     ),
+    live_only=("devices/interface/source/@bridge",),
     only_with={"devices/disk/driver/@type": "source"},
     automatic={
         "devices/graphics/@*ort": frozenset({"-1"}),

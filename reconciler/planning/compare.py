@@ -15,7 +15,7 @@ from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.state import Mark, Observed
 from reconciler.xmltree.canonical import Canonical, canonical
 from reconciler.xmltree.document import parse
-from reconciler.xmltree.paths import matches, rules_for, without_keys
+from reconciler.xmltree.paths import matches, matches_any, rules_for, without_keys
 from reconciler.xmltree.quantity import round_up
 from reconciler.xmltree.rules import Rules
 
@@ -205,8 +205,16 @@ def leftovers(kind: Kind, before: str | None, desired: str, observed: Observed) 
     if not before or observed.live is None or observed.persistent is None:
         return {}
     wanted, live, there = (canonical(parse(text), kind.rules) for text in (desired, observed.live, observed.persistent))
-    gone = {path for path in _declared(before, kind.rules) if path not in wanted and path not in there and path in live}
+    declared = _declared(before, kind.rules)
+    gone = {path for path in declared if path not in wanted and path not in there and path in live}
+    gone -= {path for path in gone if _is_shell(path, declared, live) or matches_any(kind.rules.live_only, without_keys(path))}
     return {path: _column(live, path) or "" for path in gone if not any(parent in gone for parent in _parents(path))}
+
+
+def _is_shell(path: str, declared: Canonical, live: Canonical) -> bool:
+    """Whether all that made the element what it was is gone, and libvirt only keeps numbers of its own in it."""
+    below = f"{path}/"
+    return any(p.startswith(below) for p in declared) and not any(p.startswith(below) for p in live) and not live[path]
 
 
 def run_of(observed: Observed) -> str:

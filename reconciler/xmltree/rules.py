@@ -37,6 +37,7 @@ class Rules:
     write_only: patterns that libvirt does not give back; they are compared with the intent instead of the host.
     create_only: patterns that say how to make the object, and nothing about it later.
     volatile: patterns for which live differing from persistent does not mean that a restart is pending.
+    live_only: patterns of what a running object shows by itself: never a remnant of what was declared before.
     only_with: path below a device -> child of that device without which a running object does not show the path.
     automatic: pattern -> persistent values in whose place a running object has a value of its own choice.
     variants: element path -> attribute that, when it changes, makes another thing of the element: it is replaced whole.
@@ -64,6 +65,7 @@ class Rules:
     write_only: tuple[str, ...] = ()
     create_only: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
+    live_only: tuple[str, ...] = ()
     only_with: Mapping[str, str] = field(default_factory=dict)
     automatic: Mapping[str, frozenset[str]] = field(default_factory=dict)
     variants: Mapping[str, str] = field(default_factory=dict)

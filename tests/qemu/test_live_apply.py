@@ -61,6 +61,10 @@ def _a_medium(spec: Spec) -> None:
     spec["disks"][1]["volume"] = {"pool": "images", "name": "data.img"}
 
 
+def _no_medium(spec: Spec) -> None:
+    del spec["disks"][1]["volume"]
+
+
 def _another_network(spec: Spec) -> None:
     spec["interfaces"][0]["network"] = "dmz"
 
@@ -83,6 +87,7 @@ CHANGES: tuple[Callable[[Spec], None], ...] = (
     _another_disk,
     _no_other_disk,
     _a_medium,
+    _no_medium,
     _another_network,
     _link_down,
     _another_password,

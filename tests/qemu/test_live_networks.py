@@ -346,3 +346,17 @@ def test_a_network_that_was_stopped_under_its_guests_comes_back_with_them(connec
     connected.vireo.apply()
     assert connected.masters() == ["vlb-lan"]
     connected.vireo.assert_in_sync()
+
+
+def test_a_guest_that_an_interrupted_restart_left_aside_comes_back_too(connected: Connected) -> None:
+    detour = f"vireo-plug-{connected.network.UUIDString()[:8]}"
+    connected.vireo.connection.networkCreateXML(f"<network><name>{detour}</name></network>")
+    interface = re.findall(r"<interface.*?</interface>", connected.vireo.domain().XMLDesc(), re.DOTALL)[0]
+    aside = re.sub(r"<source .*?/>", f"<source network='{detour}'/>", interface)
+    connected.vireo.domain().updateDeviceFlags(aside, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert connected.masters() != ["vlb-lan"]
+    connected.network.destroy()
+    connected.vireo.apply()
+    assert connected.masters() == ["vlb-lan"]
+    assert [n.name() for n in connected.vireo.connection.listAllNetworks()] == ["lan"]
+    connected.vireo.assert_in_sync()
