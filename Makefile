@@ -1,6 +1,6 @@
 # All that is done by hand or by CI in this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test check lint format docs bench clean
+.PHONY: help setup demo demo-down test check lint format docs bench corpus clean
 export PYTHON CONNECT
 
 bin := .venv/bin
@@ -35,6 +35,9 @@ format: setup ## format the code and mend what ruff can
 
 docs: setup ## docs/manifests.md and docs/changes.md anew, from schemas and tables
 	$(bin)/python docs/generate.py
+
+corpus: setup ## how faithful import and redefinition are, on over a thousand generated definitions (not wholly passed yet)
+	$(bin)/python -m pytest --numprocesses auto tests/corpus/fidelity.py
 
 bench: setup ## an unchanged plan of 1,000 domains beside the raw libvirt calls (N=..., CONNECT=URI)
 	$(bin)/python benchmarks/plan_unchanged.py $(if $(N),--domains $(N)) $(if $(CONNECT),--connect '$(CONNECT)')
