@@ -37,7 +37,7 @@ docs: setup ## docs/manifests.md and docs/changes.md anew, from schemas and tabl
 	$(bin)/python docs/generate.py
 
 corpus: setup ## how faithful import and redefinition are, on over a thousand generated definitions (not wholly passed yet)
-	$(bin)/python -m pytest --numprocesses auto tests/corpus/fidelity.py
+	CORPUS=$(or $(CORPUS),1200) $(bin)/python -m pytest --numprocesses auto tests/corpus/fidelity.py
 
 bench: setup ## an unchanged plan of 1,000 domains beside the raw libvirt calls (N=..., CONNECT=URI)
 	$(bin)/python benchmarks/plan_unchanged.py $(if $(N),--domains $(N)) $(if $(CONNECT),--connect '$(CONNECT)')
