@@ -30,7 +30,7 @@ from reconciler.model.event import (
     Notice,
     Verified,
 )
-from reconciler.model.plan import Action, Plan
+from reconciler.model.plan import Action, Plan, Verb
 from reconciler.model.resource import ResourceId
 
 Emit = Callable[[Event], None]
@@ -68,12 +68,15 @@ def _lock(prepared: Prepared, hosts: Hosts, host: str, said: Emit, wait: float) 
 
 
 def _again(prepared: Prepared, hosts: Hosts) -> Prepared:
-    """The plan anew, now that nobody else writes. Raises StalePlanError if it would do what was not agreed to."""
+    """The plan anew, now that nobody else writes. Raises StalePlanError if it would do what was not agreed to.
+
+    To write down what is there already is agreed to by any apply: a daemon may end by itself what a killed apply began.
+    """
     fresh = pipeline.replan(
         prepared.project, prepared.desired, hosts.observe(), prepared.policy, prepared.volume_paths, prepared.plan.created
     )
     agreed = {(a.resource, a.verb) for a in prepared.plan.runnable}
-    new = [a for a in fresh.plan.runnable if (a.resource, a.verb) not in agreed]
+    new = [a for a in fresh.plan.runnable if (a.resource, a.verb) not in agreed and a.verb is not Verb.RECORD]
     if new:
         names = ", ".join(f"{a.verb.value} {a.resource}" for a in new[:3])
         raise StalePlanError(

@@ -10,7 +10,8 @@ from typing import Any
 
 from tests.corpus import domains, networks, written
 
-USUAL = 400  # walked domains in a usual test run; CORPUS=N says another number, `make corpus` all
+USUAL = 1200  # walked domains, all there are; CORPUS=N says another number
+LOT = 200  # domains that are applied together
 _SEEDS = Path(__file__).with_name("seeds.json")
 
 
@@ -20,15 +21,22 @@ def _seeds() -> dict[str, Any]:
     return found
 
 
-def lots(size: int = 200) -> list[dict[str, str]]:
-    """Domains by name, in lots: one by hand, the others walked."""
-    seeds = _seeds()
-    wanted = seeds["domains"][: int(os.environ.get("CORPUS") or USUAL)]
-    walked = [
-        {f"c{seed}": domains.document(seed, seeds["parts"]) for seed in wanted[first : first + size]}
-        for first in range(0, len(wanted), size)
-    ]
-    return [written.documents("domains"), *walked]
+def lots() -> int:
+    """How many lots of walked domains there are."""
+    return -(-len(_wanted()) // LOT)
+
+
+def lot(number: int) -> dict[str, str]:
+    """Domains by name: those by hand for 0, then the walked ones."""
+    if number == 0:
+        return written.documents("domains")
+    seeds = _wanted()[(number - 1) * LOT : number * LOT]
+    return {f"c{seed}": domains.document(seed, _seeds()["parts"]) for seed in seeds}
+
+
+def _wanted() -> list[int]:
+    found: list[int] = _seeds()["domains"]
+    return found[: int(os.environ.get("CORPUS") or USUAL)]
 
 
 def all_networks() -> dict[str, str]:
