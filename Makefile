@@ -1,6 +1,6 @@
 # All that is done by hand or by CI in this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test check lint format docs bench corpus clean
+.PHONY: help setup demo demo-down test check lint format docs bench bench-import corpus clean
 export PYTHON CONNECT
 
 bin := .venv/bin
@@ -36,11 +36,14 @@ format: setup ## format the code and mend what ruff can
 docs: setup ## docs/manifests.md and docs/changes.md anew, from schemas and tables
 	$(bin)/python docs/generate.py
 
-corpus: setup ## how faithful import and redefinition are, on over a thousand generated definitions (not wholly passed yet)
-	CORPUS=$(or $(CORPUS),1200) $(bin)/python -m pytest --numprocesses auto tests/corpus/fidelity.py
+corpus: setup ## how faithful import and redefinition are, on all generated definitions; `make test` takes a part (CORPUS=N: of domains)
+	CORPUS=$(or $(CORPUS),2400) $(bin)/python -m pytest --numprocesses auto --dist worksteal tests/qemu/test_corpus.py
 
 bench: setup ## an unchanged plan of 1,000 domains beside the raw libvirt calls (N=..., CONNECT=URI)
 	$(bin)/python benchmarks/plan_unchanged.py $(if $(N),--domains $(N)) $(if $(CONNECT),--connect '$(CONNECT)')
+
+bench-import: setup ## 200 foreign domains imported, adopted and planned beside the raw libvirt calls (N=..., CONNECT=URI; else root)
+	$(bin)/python benchmarks/import_foreign.py $(if $(N),--domains $(N)) $(if $(CONNECT),--connect '$(CONNECT)')
 
 clean: ## remove .venv, caches and build results
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

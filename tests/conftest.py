@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,8 +43,20 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, counts in _counted(terminalreporter).items():
+        terminalreporter.write_line(f"{what}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
     if IN_CI and terminalreporter.stats.get("skipped"):
         terminalreporter.write_line("CI is set and tests were skipped (see above): that is a failure", red=True)
+
+
+def _counted(terminalreporter: pytest.TerminalReporter) -> dict[str, Counter[str]]:
+    """What tests have counted (as user properties), added up over all of them."""
+    out: dict[str, Counter[str]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for what, counts in report.user_properties if report.when == "call" else ():
+                out.setdefault(what, Counter()).update(counts)
+    return out
 
 
 @pytest.fixture

@@ -17,18 +17,21 @@ from reconciler.manifest import catalogue, check, crosscheck, render, shape, wri
 from reconciler.manifest.importing.draft import Draft, draft
 from reconciler.manifest.importing.kinds import IMPORTERS, Surroundings
 from reconciler.manifest.importing.residual import missing, overlay_for
+from reconciler.manifest.importing.volume import files_in_use
 from reconciler.manifest.schema import API_VERSION
 from reconciler.model.resource import Document, Project, Resource, ResourceId
 from reconciler.model.state import HostState, Observed
 from reconciler.planning.compare import Sides, compare
 from reconciler.planning.identity import Settling, settle
-from reconciler.xmltree.document import parse
+from reconciler.planning.references import Places, needed
+from reconciler.xmltree.document import XmlError, parse
 
 _ROUNDS = 40  # of a spec against its schema and its rendering; each gives something up
 _PROJECT = Project("import")
 _COMMENTS = {
     "xml": "What has no field of its own.",
     "validate": "libvirt's own schema refuses this definition, although libvirt has it.",
+    "allowMissing": "The host does not have it: the domain is defined, and could not be started.",
     "persistent": "libvirt forgets this domain when it ends; Vireo makes it again.",
 }
 _GUARDED = "A screen of this domain has a password on the host. It is not written here: put it in as `password: ...`."
@@ -66,22 +69,38 @@ class Host:
         self.guarded = guarded  # domains that have a password
         self._catalogue = catalogue.of(state.facts.name, (), state.resources)
         self._volumes = {seen.uuid: (id_.pool, id_.name) for id_, seen in state.resources.items() if id_.pool}
+        self._used = files_in_use((seen.live for seen in state.resources.values()), self._volumes)
         self._shared = _shared_macs(state)
+        self._places = Places.of(state, {})
 
     def convert(self, observed: Observed) -> Imported | Refused:
         """The manifest of an object that was observed on this host."""
         text = observed.persistent or observed.live
         if text is None:
             return Refused(observed, "libvirt shows no definition of it")
-        one = _One(self, observed, text)
-        return one.result()
+        try:
+            return _One(self, observed, text).result()
+        except XmlError as error:
+            return Refused(observed, f"libvirt itself writes its definition in a form that cannot be read: {error}")
 
     def surroundings(self, observed: Observed) -> Surroundings:
-        return Surroundings(self.state.facts.emulators, self._volumes, observed.id.pool, live=observed.persistent is None)
+        return Surroundings(
+            self.state.facts.emulators, self._volumes, self._used, observed.id.pool, live=observed.persistent is None
+        )
 
     def rendered(self, resource: Resource) -> str:
         """What a plan would compare. Raises InvalidManifestsError."""
         return render.render(resource, _PROJECT, self.state.facts, self._catalogue).xml
+
+    def dangling(self, observed: Observed) -> list[str]:
+        """What a definition names although the host does not have it, as far as it can be known of a pool at rest."""
+        if observed.live is not None:
+            return []
+        resources = self.state.resources
+        named = needed(KINDS[observed.id.kind], (observed.persistent,), self._places, observed.id) - resources.keys()
+        pools = {ResourceId("Pool", id_.pool, id_.host) for id_ in named if id_.pool}
+        at_rest = {id_.name for id_ in pools & resources.keys() if resources[id_].live is None}
+        return sorted(str(id_) for id_ in named if not (id_.pool and id_.pool in at_rest))
 
     def is_shared(self, mac: str) -> bool:
         """Whether several cards of the host have this address: manifests must not declare it twice."""
@@ -98,6 +117,7 @@ class _One:
         self.settling = Settling(_PROJECT.name, observed.id, self.kind, host.state.facts.machines)
         self.whole = settle(importer.clean(text, around), (), self.settling, derive=False)
         self.kept = importer.kept
+        self.dangling = host.dangling(observed) if _marks(observed.id.kind, "allowMissing") else []
         self.known: dict[str, str] = {}
         self.draft: Draft = draft(self.whole, importer.table(around), self.kind.rules)
         for unit in self.draft.units:
@@ -201,6 +221,8 @@ class _One:
             spec["autostart"] = True
         if seen.persistent is None and "option" in _marks(seen.id.kind, "persistent"):
             spec["persistent"] = False
+        if self.dangling:
+            spec["allowMissing"] = self.dangling
         spec |= self.draft.spec()
         return {
             "apiVersion": API_VERSION,
@@ -221,7 +243,7 @@ def _shared_macs(state: HostState) -> Counter[str]:
 
 
 def _macs(seen: Observed) -> Iterator[str]:
-    text = seen.persistent or seen.live
-    if text and "<mac " in text:
-        for mac in parse(text).iterfind("devices/interface/mac"):
+    text, cards = seen.persistent or seen.live, KINDS[seen.id.kind].rules.derived_mac
+    if text and cards and "<mac " in text:
+        for mac in parse(text).iterfind(f"{cards}/mac"):
             yield (mac.get("address") or "").lower()

@@ -40,6 +40,7 @@ NETWORK = Kind(
             "portgroup/vlan/tag": Key(("@id",)),
             "dnsmasq:options/dnsmasq:option": Key(("@value",)),
         },
+        quantities={"ip/dhcp/range/lease/@expiry": "minutes", "ip/dhcp/host/lease/@expiry": "minutes"},
         spellings={
             "uuid": lower,
             "mac/@address": lower,
@@ -50,7 +51,7 @@ NETWORK = Kind(
             "**/@gateway": address,
         },
         shared=frozenset({"metadata"}),
-        hidden=("@connections", "metadata/vireo:resource/**"),
+        hidden=("@connections", "ip/@family", "route/@family", "metadata/vireo:resource/**"),
         complete=frozenset(
             {
                 "ip",

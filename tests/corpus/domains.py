@@ -29,6 +29,14 @@ BASES: Mapping[str, str] = {
     "<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os><features><acpi/><apic/><ioapic driver='qemu'/></features>"
     "<cpu><numa><cell id='0' cpus='0-3' memory='512' unit='MiB'/></numa></cpu>"
     "<devices><controller type='scsi' index='0' model='virtio-scsi'/><graphics type='spice' autoport='yes'/></devices></domain>",
+    "cells": "<domain type='qemu'><title>two cells</title><memory unit='MiB'>512</memory><vcpu current='3'>4</vcpu>"
+    "<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type><boot dev='network'/><boot dev='hd'/></os>"
+    "<cpu><numa><cell id='0' cpus='0-1' memory='256' unit='MiB'/><cell id='1' cpus='2-3' memory='262144'/></numa></cpu>"
+    "<clock offset='localtime'/><devices><emulator>/usr/bin/qemu-system-x86_64</emulator><graphics type='vnc' port='-1'/>"
+    "<interface type='network'><source network='lan'/><model type='virtio'/></interface></devices></domain>",
+    "bare": "<domain type='qemu'><memory unit='GB'>1</memory><os><type arch='x86_64' machine='pc-q35-6.0'>hvm</type></os>"
+    "<devices><controller type='usb' model='none'/><memballoon model='none'/><video><model type='none'/></video></devices>"
+    "</domain>",
     "old": "<domain type='qemu'><memory unit='k'>131073</memory><currentMemory>100000</currentMemory><vcpu current='2'>4</vcpu>"
     "<os><type arch='i686' machine='pc-i440fx-6.2'>hvm</type></os><on_reboot>destroy</on_reboot><devices/></domain>",
 }
@@ -83,9 +91,12 @@ def part(name: str, seed: int) -> Element | None:
     """The element of that place and seed; None if the walk ended nowhere."""
     random = words.seeded(f"{name}#{seed}")
     try:
-        return Walk(rules(), TASTE, random, random.choice((0.1, 0.2, 0.4, 0.7))).element(random.choice(patterns()[name]))
+        found = Walk(rules(), TASTE, random, random.choice((0.1, 0.2, 0.4, 0.7))).element(random.choice(patterns()[name]))
     except DeadEndError:
         return None
+    for cell in found.iterfind("numa/cell"):
+        cell.attrib.setdefault("cpus", "0-3")  # cells without any processor are the end of libvirtd 9.0
+    return found
 
 
 def alone(name: str, seed: int, base: str) -> str | None:

@@ -79,17 +79,11 @@ def network(seed: int) -> str:
         element = _part(name, random)
         if element is not None:
             root.append(element)
-    for mac in root.findall("mac"):
-        mac.set("address", _mac(seed))
     if random.random() < 0.4:
         bridge = ElementTree.SubElement(root, "bridge", name=f"vc{seed}")
         bridge.set(*random.choice((("stp", "off"), ("delay", "3"))))
     text = ElementTree.tostring(root, encoding="unicode")
     return text.replace("10.44.", f"10.{64 + seed % 128}.")
-
-
-def _mac(seed: int) -> str:
-    return f"52:54:01:{seed >> 8 & 255:02x}:{seed & 255:02X}:0a"
 
 
 def _part(name: str, random: Random) -> Element | None:

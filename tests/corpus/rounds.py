@@ -55,9 +55,10 @@ class Report:
     def add(self, part: str, name: str, what: str) -> None:
         self.wrong[part].setdefault(name, what)
 
-    def __str__(self) -> str:
-        counts = (f"{part} {self.documents - len(self.wrong[part])}" for part in PARTS)
-        return f"{self.documents} accepted, {self.refused} refused by libvirt; {', '.join(counts)}"
+    def counts(self) -> dict[str, int]:
+        """How many objects there were, and how many of them kept each promise."""
+        kept = {part: self.documents - len(self.wrong[part]) for part in PARTS}
+        return {"accepted": self.documents, "refused by libvirt": self.refused, **kept}
 
     def told(self) -> str:
         """Everything that is wrong."""

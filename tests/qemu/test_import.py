@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import statistics
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +16,17 @@ from typing import Any
 import libvirt
 import pytest
 
+from benchmarks.import_foreign import define as define_foreign
+from benchmarks.import_foreign import guests
 from reconciler.cli.app import run
 from reconciler.kinds import KINDS
 from reconciler.xmltree.canonical import canonical
 from reconciler.xmltree.document import parse
 from reconciler.xmltree.paths import matches
+from tests.corpus import written
 from tests.domain_cases import CASES, ROOT, rendered
 from tests.driving import domain_xml
+from tests.lab.nodes import Lab
 
 LONGEST_MEDIAN = 40  # lines
 UNDEFINE = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -209,6 +217,22 @@ def test_networks_pools_and_volumes_are_adopted_without_a_change(host: libvirt.v
     assert [canonical(parse(text), rules) for text in again] == [canonical(parse(text), rules) for text in before]
 
 
+def test_networks_that_run_are_adopted_without_a_change(host: libvirt.virConnect, vireo: Any, tmp_path: Path) -> None:
+    running = 0
+    for name, text in written.documents("networks").items():
+        if name.startswith(("a-", "d-s", "r-", "f-n")):
+            network = host.networkDefineXML(text)
+            with contextlib.suppress(libvirt.libvirtError):  # of some the machine has not the device
+                network.create()
+                running += 1
+    assert running > 20
+    folder = tmp_path / "imported"
+    vireo("import", "--all", "-o", str(folder))
+    assert {action[::2] for action in actions(vireo("plan", str(folder), "--adopt", "-o", "json"))} == {("adopt", "none")}
+    vireo("apply", str(folder), "--adopt", "--yes")
+    assert actions(vireo("plan", str(folder), "-o", "json")) == []
+
+
 def test_nothing_is_written_over_a_file_that_is_there(host: libvirt.virConnect, vireo: Any, tmp_path: Path) -> None:
     supply(host, "network='one' network='two'")
     (tmp_path / "network-two.yaml").write_text("mine", encoding="utf-8")
@@ -217,3 +241,68 @@ def test_nothing_is_written_over_a_file_that_is_there(host: libvirt.virConnect, 
     assert "did you mean" in vireo("import", "onee", code=3)
     assert "name: one" in vireo("import", "Network/one")
     assert "name: two" not in vireo("import", "one", "--kind", "network")
+
+
+def test_two_hundred_foreign_domains_are_adopted_and_no_guest_is_touched(
+    host: libvirt.virConnect, vireo: Any, tmp_path: Path
+) -> None:
+    define_foreign(host, domains=200, running=3)
+    before = guests(host)
+    assert len(before) == 200
+    assert len({guest.process for guest in before.values() if guest.process}) == 3
+    folder = tmp_path / "imported"
+    vireo("import", "--all", "-o", str(folder))
+    assert guests(host) == before
+    adoption = json.loads(vireo("plan", str(folder), "--adopt", "-o", "json"))
+    assert [(action["verb"], action["impact"]) for action in adoption["actions"]] == [("adopt", "none")] * 201
+    vireo("apply", str(folder), "--adopt", "--yes")
+    plan = json.loads(vireo("plan", str(folder), "-o", "json"))
+    assert plan["actions"] == []
+    assert {resource["status"] for resource in plan["resources"]} == {"in-sync"}
+    assert guests(host) == before
+
+
+def test_the_import_of_foreign_domains_is_measured_and_leaves_nothing(host_uri: str, host: libvirt.virConnect) -> None:
+    command = [sys.executable, "benchmarks/import_foreign.py", "--domains", "8", "--running", "1", "--repeat", "1"]
+    done = subprocess.run(
+        [*command, "--connect", host_uri],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for measure in ("floor", "import, written to files", "apply --adopt", "1 QEMU processes and 8 definitions are the same"):
+        assert measure in done.stdout
+    assert [*host.listAllDomains(), *host.listAllNetworks(), *host.listAllSecrets()] == []
+
+
+def test_an_encrypted_volume_and_a_pool_within_a_pool_are_adopted_without_a_change(
+    host: libvirt.virConnect, vireo: Any, tmp_path: Path, lab: Lab
+) -> None:
+    supply(host, "pool='p' volume='a.img'")
+    outer = host.storagePoolLookupByName("p")
+    (lab.images / "import-p" / "l.img").write_bytes(b"LUKS\xba\xbe\x00\x01".ljust(1 << 20, b"\0"))
+    path = "/var/lib/libvirt/images/import-p/inner"
+    inner = host.storagePoolDefineXML(f"<pool type='dir'><name>inner</name><target><path>{path}</path></target></pool>")
+    inner.build(0)
+    inner.create()
+    inner.createXML("<volume><name>b.img</name><capacity unit='MiB'>1</capacity></volume>")
+    outer.refresh()
+    assert "<encryption format='luks'" in outer.storageVolLookupByName("l.img").XMLDesc()
+    folder = tmp_path / "imported"
+    vireo("import", "--all", "-o", str(folder))
+    assert sorted(entry.name for entry in folder.iterdir()) == [
+        "pool-inner.yaml",
+        "pool-p.yaml",
+        "volume-inner-b.img.yaml",
+        "volume-p-a.img.yaml",
+        "volume-p-inner.yaml",
+        "volume-p-l.img.yaml",
+    ]
+    assert "format: dir" in (folder / "volume-p-inner.yaml").read_text(encoding="utf-8")
+    assert '<encryption format="luks"' in (folder / "volume-p-l.img.yaml").read_text(encoding="utf-8")
+    assert {action[::2] for action in actions(vireo("plan", str(folder), "--adopt", "-o", "json"))} == {("adopt", "none")}
+    vireo("apply", str(folder), "--adopt", "--yes")
+    assert actions(vireo("plan", str(folder), "-o", "json")) == []

@@ -26,7 +26,7 @@ def grow(step: Step, volume: libvirt.virStorageVol, capacity: int) -> None:
     users = list(_users(step, volume))
     of_its_own = any(disk.get("type") == "block" for _, disk in users)
     if not users or of_its_own:
-        step.call("virStorageVolResize", volume.resize, capacity, 0)
+        step.call("virStorageVolResize", volume.resize, capacity, _allocating(step))
     for domain, disk in users:
         target = disk.find("target")
         name = "" if target is None else str(target.get("dev"))
@@ -35,6 +35,13 @@ def grow(step: Step, volume: libvirt.virStorageVol, capacity: int) -> None:
         step.call("virDomainBlockResize", domain.blockResize, name, capacity, flags)
     if users:
         step.call("virStoragePoolRefresh", pool_of(step, step.id.pool).refresh, 0)
+
+
+def _allocating(step: Step) -> int:
+    """A volume that is to have all of its space has that of what it grows by, too: libvirt can do so with raw files."""
+    form = parse(step.desired.xml).find("target/format")
+    full = step.options.get("preallocate") == "full" and (form is None or form.get("type") == "raw")
+    return libvirt.VIR_STORAGE_VOL_RESIZE_ALLOCATE if full else 0
 
 
 def _users(step: Step, volume: libvirt.virStorageVol) -> Iterator[tuple[libvirt.virDomain, Element]]:

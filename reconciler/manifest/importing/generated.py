@@ -49,6 +49,7 @@ _BARE: Final = (  # devices that are taken out where they say this and nothing e
     ("devices/memballoon", {"model": "virtio"}),
     ("clock", {"offset": "utc"}),
 )
+_SOUND: Final = {"vnc": "none", "spice": "spice", "sdl": ""}  # the backend that libvirt adds for the last one of these screens
 _EMPTY: Final = ("devices/disk/driver",)
 _LIVE: Final = (
     "resource",
@@ -77,8 +78,8 @@ def ungenerated(text: str, emulators: Mapping[tuple[str, str], str], *, live: bo
     for path, value in _TEXTS:
         _remove(found for found in domain.findall(path) if found.text == value)
     for path, said in _BARE:
-        bare = [found for found in domain.findall(path) if not len(found) and attributes(found) == said]
-        _remove(bare if len(bare) == 1 else ())
+        alike = [found for found in domain.findall(path) if said.items() <= attributes(found).items()]
+        _remove(found for found in alike if len(alike) == 1 and not len(found) and attributes(found) == said)
     _remove(found for path in _EMPTY for found in domain.findall(path) if not len(found) and not found.attrib)
     _processor(domain)
     _boot(domain)
@@ -182,8 +183,8 @@ def _screens(domain: Element) -> None:
             elif said.get("type") == "address" and said.get("address") == graphics.get("listen"):
                 unset(graphics, "listen")
     _card(domain)
-    kinds = {graphics.get("type") for graphics in domain.iterfind("devices/graphics")}
-    backend = "spice" if "spice" in kinds else "sdl" if "sdl" in kinds else "none"
+    screens = [graphics.get("type") or "" for graphics in domain.iterfind("devices/graphics")]
+    backend = next((_SOUND[screen] for screen in reversed(screens) if screen in _SOUND), None if screens else "none")
     audio = domain.findall("devices/audio")
     if len(audio) == 1 and not len(audio[0]) and attributes(audio[0]) == {"id": "1", "type": backend}:
         _remove(audio)

@@ -14,12 +14,13 @@ from reconciler.manifest.importing.table import Item
 class Surroundings:
     """What must be known beside the XML.
 
-    The host's emulators by (architecture, domain type); pool and name of its volumes by their paths; the pool of a volume that
-    is imported; whether the XML is that of a running object.
+    The host's emulators by (architecture, domain type); pool and name of its volumes by their paths; the paths of files that
+    running guests use; the pool of a volume that is imported; whether the XML is that of a running object.
     """
 
     emulators: Mapping[tuple[str, str], str] = field(default_factory=dict)
     volumes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    used: frozenset[str] = frozenset()
     pool: str = ""
     live: bool = False
 
@@ -42,11 +43,15 @@ IMPORTERS: Final[Mapping[str, Importer]] = {
         lambda _: domain.TABLE,
         frozenset({"type", "uuid", "memory"}),
     ),
-    "Network": Importer(lambda text, _: network.ungenerated(text), lambda _: network.TABLE, frozenset({"uuid", "mode"})),
+    "Network": Importer(
+        lambda text, around: network.ungenerated(text, live=around.live),
+        lambda _: network.TABLE,
+        frozenset({"uuid", "mode"}),
+    ),
     "Pool": Importer(lambda text, _: pool.ungenerated(text), lambda _: pool.TABLE, frozenset({"uuid", "type", "path", "source"})),
     "Volume": Importer(
-        lambda text, _: volume.ungenerated(text),
+        lambda text, around: volume.ungenerated(text, around.used),
         lambda around: volume.table(around.pool, around.volumes),
-        frozenset({"capacity", "format"}),
+        frozenset({"capacity", "format", "preallocate", "permissions"}),
     ),
 }

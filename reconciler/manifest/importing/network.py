@@ -8,9 +8,12 @@ from reconciler.manifest.importing.network_card import BANDWIDTH, VIRTUALPORT, V
 from reconciler.manifest.importing.table import Item, Items, Made, Part, Row, integer, truth
 from reconciler.xmltree.document import Element, attributes, parse, serialize, unset
 
+_DNSMASQ: Final = "{http://libvirt.org/schemas/network/dnsmasq/1.0}"
+_LEASE_UNITS: Final = {"seconds": "s", "minutes": "m", "hours": "h"}
 
-def ungenerated(text: str) -> str:
-    """The definition without what libvirt adds to it, or shows of a running one only."""
+
+def ungenerated(text: str, *, live: bool) -> str:
+    """The definition without what libvirt adds to it; with `live` also without what it shows of a running one only."""
     root = parse(text)
     unset(root, "connections")
     for bridge in root.findall("bridge"):
@@ -20,12 +23,12 @@ def ungenerated(text: str) -> str:
         if not bridge.attrib:
             root.remove(bridge)
     for forward in root.iterfind("forward"):
-        _forward(forward)
+        _forward(forward, live=live)
     return serialize(root)
 
 
-def _forward(forward: Element) -> None:
-    for nat in forward.findall("nat"):
+def _forward(forward: Element, *, live: bool) -> None:
+    for nat in forward.findall("nat") if live else ():
         for port in nat.findall("port"):
             if attributes(port) == {"start": "1024", "end": "65535"}:
                 nat.remove(port)
@@ -61,10 +64,13 @@ def _domain(network: Element) -> Any:
 
 
 def _lease(entry: Element) -> str | None:
-    """In seconds, as the template writes it; another unit is left to the overlay."""
+    """In the unit that it has there. No time at all is for ever."""
     lease = entry.find("lease")
-    expiry = None if lease is None or lease.get("unit") != "seconds" else integer(lease.get("expiry") or "")
-    return f"{expiry}s" if expiry else None
+    expiry = None if lease is None else integer(lease.get("expiry") or "")
+    unit = None if lease is None else _LEASE_UNITS.get(lease.get("unit") or "minutes")
+    if expiry is None or unit is None:
+        return None
+    return f"{expiry}{unit}" if expiry else "0s"
 
 
 _LEASE: Final = Made("lease", "lease", _lease)
@@ -91,6 +97,7 @@ TABLE: Final[tuple[Item, ...]] = (
             Items("interfaces", "interface", "@dev"),
             Row("pf", "pf/@dev"),
             Row("managed", "@managed", truth),
+            Row("driver", "driver/@name"),
         ),
     ),
     Part(
@@ -145,4 +152,5 @@ TABLE: Final[tuple[Item, ...]] = (
     ),
     Row("ipv6", "@ipv6", truth),
     Row("trustGuestRxFilters", "@trustGuestRxFilters", truth),
+    Items("dnsmasqOptions", f"{_DNSMASQ}options/{_DNSMASQ}option", "@value"),
 )

@@ -5,11 +5,10 @@ It changes the element that it is given. What cannot be foreseen stays, so that 
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Final
 
+from reconciler.manifest.importing.controllers import drive_of, implied
 from reconciler.manifest.importing.slots import (
     BRIDGE,
     ROOT_PORT,
@@ -18,6 +17,7 @@ from reconciler.manifest.importing.slots import (
     board,
     expected_controllers,
     fixed,
+    inserted,
     port_places,
     predict,
     slot_of,
@@ -26,20 +26,17 @@ from reconciler.manifest.importing.slots import (
 from reconciler.manifest.importing.table import number
 from reconciler.xmltree.document import Element
 
-_PER_CONTROLLER: Final = {"ide": 4, "sata": 6, "scsi": 7, "fdc": 2}
-_BUILT_IN: Final = {"scsi": "lsilogic", "ide": None, "sata": None, "fdc": None, "virtio-serial": None, "ccid": None}
-
 
 def unplug(domain: Element) -> None:
     """Take out the addresses and controllers that libvirt would make again."""
     for disk in domain.iterfind("devices/disk"):
-        _drop_if(disk, {"type": "drive", **_drive(disk)})
+        _drop_if(disk, {"type": "drive", **drive_of(disk)})
     _count(domain.findall("devices/channel") + domain.findall("devices/console"), "virtio-serial", {"bus": 0}, "port", 1)
     _count(domain.iterfind("devices/smartcard"), "ccid", {}, "slot", 0)
     _count(_usb(domain), "usb", {"controller": None}, "port", 1)
     _count(domain.iterfind("devices/memory"), "dimm", {"controller": None}, "slot", 0)
     _scsi_hostdevs(domain)
-    for controller in _pci(domain, frozenset(_implied(domain))):
+    for controller in _pci(domain, frozenset(implied(domain))):
         parent_of(controller).remove(controller)
 
 
@@ -64,22 +61,6 @@ def _says(device: Element, said: dict[str, str]) -> bool:
     return all(number(address.get(name) or "0") == number(said.get(name) or "0") for name in names)
 
 
-def _drive(disk: Element) -> dict[str, str]:
-    """Where a disk of that name is on its bus."""
-    target = disk.find("target")
-    bus, name = ("", "") if target is None else (target.get("bus") or "", target.get("dev") or "")
-    per = _PER_CONTROLLER.get(bus)
-    letters = name[2:]
-    if per is None or not letters or any(letter not in string.ascii_lowercase for letter in letters):
-        return {"unit": "none"}
-    place = 0
-    for letter in letters:
-        place = place * 26 + ord(letter) - ord("a") + 1
-    controller, unit = divmod(place - 1, per)
-    bus_number, unit = divmod(unit, 2) if bus == "ide" else (0, unit)
-    return {"controller": str(controller), "bus": str(bus_number), "unit": str(unit)}
-
-
 def _count(devices: Iterable[Element], kind: str, said: dict[str, int | None], name: str, first: int) -> None:
     """Addresses that are given away one after the other: all go, or all stay."""
     usual = {"type": kind, **{key: str(value) for key, value in {"controller": 0, "bus": 0, **said}.items() if value is not None}}
@@ -102,7 +83,7 @@ def _scsi_hostdevs(domain: Element) -> None:
     """Units that the disks of the first SCSI controller leave free."""
     if domain.find("devices/disk/address[@type='drive']") is not None:
         return
-    taken = {_drive(disk)["unit"] for disk in domain.iterfind("devices/disk") if _drive(disk).get("controller") == "0"}
+    taken = {drive_of(disk)["unit"] for disk in domain.iterfind("devices/disk") if drive_of(disk).get("controller") == "0"}
     free = (str(unit) for unit in range(16) if str(unit) not in taken)
     for device in domain.iterfind("devices/hostdev[@type='scsi']"):
         _drop_if(device, {"type": "drive", "unit": next(free, "")})
@@ -113,7 +94,8 @@ def _scsi_hostdevs(domain: Element) -> None:
 
 def _pci(domain: Element, implied: AbstractSet[Element]) -> AbstractSet[Element]:
     """Take out the PCI addresses that need not be said; the controllers of `implied` that need not be said either."""
-    ports = [controller for controller in domain.iterfind("devices/controller[@type='pci']") if controller.get("index") != "0"]
+    said = [one for one in domain.iterfind("devices/controller[@type='pci']") if one.get("index") != "0"]
+    ports = inserted(said)
     while True:
         given = board(domain, implied)
         actual = {device: place for device in given.devices if (place := slot_of(device)) is not None}
@@ -127,7 +109,10 @@ def _pci(domain: Element, implied: AbstractSet[Element]) -> AbstractSet[Element]
         for controller in ports:
             parent_of(controller).remove(controller)
     else:
-        _bare(ports, actual)
+        filled = _filled(said) if given.express and _plain(said, actual) else []
+        for controller in filled:
+            parent_of(controller).remove(controller)
+        _bare(said if filled else ports, actual)
     for device in actual:
         if device not in pinned:
             _remove_address(device)
@@ -158,8 +143,17 @@ def _plain(ports: list[Element], actual: dict[Element, Slot]) -> bool:
     return all(_usual(port, place) for port, place in _placed(ports, actual))
 
 
+def _filled(ports: list[Element]) -> list[Element]:
+    """Root ports that libvirt adds by itself, after the others, where their indexes are missing below the highest one."""
+    numbers = [int(port.get("index") or 0) for port in ports]
+    first = next((place for place in range(1, len(numbers)) if numbers[place] < numbers[place - 1]), len(numbers))
+    missing = [number for number in range(1, max(numbers, default=0)) if number not in numbers[:first]]
+    roots = all(port.get("model") == ROOT_PORT for port in ports[first:])
+    return ports[first:] if roots and missing == numbers[first:] else []
+
+
 def _placed(ports: list[Element], actual: dict[Element, Slot]) -> Iterator[tuple[Element, Slot]]:
-    """Each controller with its place, in the order of the document: libvirt goes by that, not by the index."""
+    """Each controller with its place, in the order in which libvirt has them."""
     first = next(slot for slot in range(1, 33) if (0, slot) not in {place[:2] for place in actual.values()})
     places, buses = port_places(first), iter(sorted(int(p.get("index") or 0) for p in ports if p.get("model") == ROOT_PORT))
     for port in ports:
@@ -200,45 +194,6 @@ def _bare(ports: list[Element], actual: dict[Element, Slot]) -> None:
         if _usual(port, place):
             for child in list(port):
                 port.remove(child)
-
-
-# --- controllers ----------------------------------------------------------------------------------------------------
-
-
-def _implied(domain: Element) -> Iterator[Element]:
-    """The controllers that say nothing and that libvirt adds by itself, most of them for what is plugged into them."""
-    needed = set(_needed(domain))
-    models = {**_BUILT_IN, "usb": "qemu-xhci" if _is_q35(domain) else "piix3-uhci"}
-    for controller in domain.iterfind("devices/controller"):
-        kind, index = controller.get("type") or "", controller.get("index") or ""
-        plain = {*map(str, controller.attrib)} <= {"type", "index", "model"} and all(
-            child.tag == "address" and child.get("type") == "pci" for child in controller
-        )
-        if plain and (kind, index) in needed and controller.get("model") == models.get(kind, ""):
-            yield controller
-
-
-def _is_q35(domain: Element) -> bool:
-    return any("q35" in (kind.get("machine") or "") for kind in domain.iterfind("os/type"))
-
-
-def _needed(domain: Element) -> Iterator[tuple[str, str]]:
-    yield ("usb", "0")
-    if _is_q35(domain):
-        yield ("sata", "0")
-    for disk in domain.iterfind("devices/disk"):
-        target, address = disk.find("target"), disk.find("address")
-        bus = "" if target is None else target.get("bus") or ""
-        index = _drive(disk).get("controller", "") if address is None else address.get("controller") or ""
-        yield from ((bus, str(below)) for below in range(int(index) + 1 if index.isdigit() else 0))
-    if domain.find("devices/hostdev[@type='scsi']") is not None:
-        yield ("scsi", "0")
-    if domain.find("devices/smartcard") is not None:
-        yield ("ccid", "0")
-    for device in (*domain.iterfind("devices/channel"), *domain.iterfind("devices/console")):
-        target = device.find("target")
-        if target is not None and target.get("type") == "virtio":
-            yield ("virtio-serial", "0")
 
 
 def parent_of(element: Element) -> Element:

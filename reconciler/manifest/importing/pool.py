@@ -7,19 +7,24 @@ from typing import Any, Final
 from reconciler.manifest.importing.table import Item, Items, Made, Part, Row, integer, truth
 from reconciler.xmltree.document import Element, parse, serialize
 
+_FS: Final = "{http://libvirt.org/schemas/storagepool/fs/1.0}"
 _COUNTED: Final = ("capacity", "allocation", "available")
 _USUAL_MODES: Final = frozenset({"0711", "0755", "0700"})
 
 
 def ungenerated(text: str) -> str:
-    """The definition without its fill level and without the rights that libvirt gives a folder by default."""
+    """The definition without its fill level, and without the rights that libvirt shows of a usual folder.
+
+    It shows them once it has looked at the pool; of one that has no fill level yet they are somebody's words.
+    """
     root = parse(text)
+    seen = (root.findtext("capacity") or "0") != "0"
     for element in [*(found for name in _COUNTED for found in root.findall(name))]:
         root.remove(element)
     source = root.find("source")
     if source is not None and not len(source):
         root.remove(source)
-    for permissions in root.findall("target/permissions"):
+    for permissions in root.findall("target/permissions") if seen else ():
         usual = {"mode": _USUAL_MODES, "owner": {"0", "-1"}, "group": {"0", "-1"}}
         if all((child.text or "") in usual.get(str(child.tag), ()) for child in permissions):
             target = permissions.getparent()
@@ -75,5 +80,6 @@ TABLE: Final[tuple[Item, ...]] = (
         ),
     ),
     Part("permissions", "target/permissions", PERMISSIONS),
+    Items("mountOptions", f"{_FS}mount_opts/{_FS}option", "@name"),
     Part("features", "features", (Row("cow", "cow/@state", truth),)),
 )

@@ -6,7 +6,8 @@ wrong (see plugging.py). After qemuDomainAssignPCIAddresses in libvirt's qemu_do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import string
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -35,6 +36,7 @@ _ORDER: Final = (
     "vsock",
     "memory",
 )
+_ADDED: Final = ("usb", "scsi", "fdc", "ide", "sata", "virtio-serial", "ccid")
 _OLD_MODELS: Final = frozenset(
     {"rtl8139", "e1000", "ne2k_pci", "pcnet", "ac97", "es1370", "ich6", "piix3-uhci", "lsilogic", "i6300esb", "cirrus"}
 )
@@ -74,9 +76,55 @@ def _in_order(domain: Element, implied: AbstractSet[Element]) -> Iterator[Elemen
     """The devices that sit in a PCI slot, in the order in which libvirt gives slots away."""
     for name in _ORDER:
         found = domain.findall(f"devices/{name}")
-        for element in sorted(found, key=lambda one: one in implied):
+        if name == "controller":
+            said = inserted(one for one in found if one not in implied)
+            found = [*said, *sorted(implied & set(found), key=lambda one: _turn(domain, one))]
+        elif name == "disk":
+            found = inserted(found)
+        for element in found:
             if slot_of(element) is not None and not (name == "controller" and element.get("type") == "pci"):
                 yield element
+
+
+def inserted(devices: Iterable[Element]) -> list[Element]:
+    """Controllers or disks in the order into which libvirt brings them when it reads them: where there are several of one type,
+    or on one bus, they are sorted by index or name (virDomainControllerInsertPreAlloced, virDomainDiskInsert).
+    """
+    out: list[Element] = []
+    for new in devices:
+        group, rank = _rank(new)
+        same = [place for place, old in enumerate(out) if _rank(old)[0] == group]
+        later = (place for place in same if _rank(out[place])[1] > rank)
+        out.insert(next(later, same[-1] + 1 if same else len(out)), new)
+    return out
+
+
+def _rank(device: Element) -> tuple[str, tuple[int, bool]]:
+    """Among which others a controller or disk is sorted, and where: a master comes before its companions."""
+    target = device.find("target")
+    if device.tag == "disk" and target is not None:
+        return target.get("bus") or "", (disk_place(target.get("dev") or "") or 0, False)
+    return device.get("type") or "", (int(device.get("index") or 0), device.find("master") is not None)
+
+
+def disk_place(name: str) -> int | None:
+    """Which disk of its bus one of that name is, from 0: 27 for ``sdab``. None where the name says nothing of it."""
+    letters, place = name.removeprefix("x")[2:], 0
+    if not letters or any(letter not in string.ascii_lowercase for letter in letters):
+        return None
+    for letter in letters:
+        place = place * 26 + ord(letter) - ord("a") + 1
+    return place - 1
+
+
+def _turn(domain: Element, controller: Element) -> tuple[int, int]:
+    """When libvirt adds a controller that nobody asked for: for SCSI devices of the host, for the board, for disks and others."""
+    kind, index = controller.get("type") or "", int(controller.get("index") or 0)
+    passed = domain.findall("devices/hostdev[@type='scsi']")
+    reach = max((int(a.get("controller") or 0) for device in passed for a in device.findall("address")), default=0)
+    first = bool(passed) and kind == "scsi" and index <= reach
+    own = first or (kind in {"usb", "sata"} and index == 0)
+    return (0 if first else 1 + _ADDED.index(kind) + (0 if own else len(_ADDED))), index
 
 
 def takes_slot(device: Element) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.engine.converting import Host, Imported
+from reconciler.engine.converting import Host, Imported, Refused
 from reconciler.kinds import KINDS
 from reconciler.manifest import render, schema
 from reconciler.manifest.catalogue import Catalogue
@@ -160,3 +160,14 @@ def test_a_password_is_asked_for_in_a_comment_and_never_written() -> None:
     assert isinstance(found, Imported)
     assert "# A screen of this domain has a password" in found.text
     assert "\n  password" not in found.text
+
+
+def test_what_libvirt_itself_writes_unreadably_is_refused_and_holds_nothing_else_up() -> None:
+    broken = "<network><name>n</name><ip address='10.0.0.1'><dhcp><host name='it's' ip='10.0.0.2'/></dhcp></ip></network>"
+    network = Observed(ResourceId("Network", "n", FACTS.name), "u", "inactive", broken, None, False)
+    fine = observed(domain())
+    host = Host(HostState(FACTS, {network.id: network, fine.id: fine}))
+    refused = host.convert(network)
+    assert isinstance(refused, Refused)
+    assert "libvirt itself writes its definition in a form that cannot be read" in refused.reason
+    assert isinstance(host.convert(fine), Imported)

@@ -196,7 +196,7 @@ def _split(text: str) -> list[str]:
         ("a;b$(c),d=e&<f>", True),
         ("a/b", False),
         (".hidden", False),
-        ("-rf", False),
+        ("-rf", True),
         (" a", False),
         ("a ", False),
         ("a\\nb", False),
@@ -355,6 +355,23 @@ def test_one_uuid_for_two_networks_of_a_host_is_named_and_on_two_hosts_is_none(p
     assert problems({**hosts, "a.yaml": network("a", "n1", uuid), "b.yaml": network("b", "n2", uuid)}) == []
     (found,) = problems({**hosts, "b.yaml": network("b", "n1", uuid.upper())})
     assert found.startswith(f'b.yaml:4:34: spec.uuid: "{uuid.upper()}" is used twice on n1 (first by Network/a at a.yaml:4:34)')
+
+
+def test_two_networks_may_have_one_mac_as_libvirt_lets_them(problems: Problems) -> None:
+    def network(name: str) -> str:
+        spec = "{mode: isolated, mac: 52:54:00:9c:94:3b}"
+        return f"apiVersion: vireo/v1\nkind: Network\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+
+    assert problems({"a.yaml": network("a"), "b.yaml": network("b")}) == []
+
+
+@pytest.mark.parametrize("name", ["it's", "a&b", "a<b", '"a"'])
+def test_a_dhcp_name_with_which_libvirt_would_lose_the_network_is_refused(problems: Problems, name: str) -> None:
+    hosts = f"[{{name: {json.dumps(name)}, ip: 10.7.0.9}}]"
+    spec = f"{{mode: isolated, addresses: [{{address: 10.7.0.1, prefix: 24, dhcp: {{hosts: {hosts}}}}}]}}"
+    (found,) = problems({"n.yaml": f"apiVersion: vireo/v1\nkind: Network\nmetadata: {{name: n}}\nspec: {spec}\n"})
+    assert "spec.addresses[0].dhcp.hosts[0].name" in found
+    assert "it would lose the network" in found
 
 
 def test_one_mac_and_one_uuid_for_two_domains_of_a_host_are_named(problems: Problems) -> None:
