@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from reconciler.engine.pipeline import Prepared
 from reconciler.errors import UsageError
 from reconciler.kinds import KINDS
 from reconciler.manifest import catalogue
 from reconciler.manifest.provenance import declarations
-from reconciler.model.difference import Difference
-from reconciler.model.plan import Action, ResourcePlan
+from reconciler.model.difference import Difference, Impact
+from reconciler.model.plan import Action, ResourcePlan, Status, Verb
 from reconciler.model.resource import Location, ManifestSet, Resource
-from reconciler.model.state import Desired, HostState
+from reconciler.model.state import HostState, Observed
 from reconciler.planning.compare import way_for
+from reconciler.planning.subject import AUTOSTART, PERSISTENT, STATE
+from reconciler.planning.taken import DECLARED
 from reconciler.xmltree.canonical import canonical
 from reconciler.xmltree.document import parse
 from reconciler.xmltree.paths import matches, without_keys
@@ -24,7 +28,10 @@ NOT_DECLARED = "nobody here: libvirt's own, or somebody else's"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One path. `cause` and `impact` are empty where nothing differs; `how` says how such a path changes at all."""
+    """One path. `cause` and `impact` are empty where nothing differs; `how` says how such a path changes at all.
+
+    `why_not_gentler` says of a change that the running object does not take up why it does not.
+    """
 
     path: str
     desired: str | None
@@ -35,6 +42,7 @@ class Row:
     owner: str
     declared_at: str
     how: str
+    why_not_gentler: str
     outcome: str
 
 
@@ -60,8 +68,25 @@ def explain(prepared: Prepared, manifests: ManifestSet, name: str, pattern: str 
     state = next(s for s in prepared.states if s.facts.name == plan.id.host)
     resource = next((r for r in manifests.resources if r.id == plan.id), None)
     where = {} if resource is None else _declared(resource, manifests, state)
-    actions = [a for a in prepared.plan.actions if a.resource == plan.id]
-    return Explanation(plan, tuple(_rows(plan, state, actions, where, pattern)))
+    actions = tuple(a for a in prepared.plan.actions if a.resource == plan.id)
+    case = _Case(plan, state.resources.get(plan.id), manifests.project.name, resource, where, actions)
+    rows = tuple(_rows(case, pattern))
+    if pattern and not rows:
+        hint = "name a path as plans show them, such as memory or devices/disk[vda]; * and ** stand for any part"
+        raise UsageError(f"{plan.id} has nothing at {pattern}, and nothing is declared there", hint=hint)
+    return Explanation(plan, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """All that the rows of one resource are made from. `where` has the places of its XML's paths."""
+
+    plan: ResourcePlan
+    seen: Observed | None
+    project: str
+    resource: Resource | None
+    where: Mapping[str, Location]
+    actions: tuple[Action, ...]
 
 
 def _declared(resource: Resource, manifests: ManifestSet, state: HostState) -> dict[str, Location]:
@@ -69,24 +94,24 @@ def _declared(resource: Resource, manifests: ManifestSet, state: HostState) -> d
     return declarations(resource, manifests.project, state.facts, host)
 
 
-def _rows(plan: ResourcePlan, state: HostState, actions: list[Action], where: dict[str, Location], pattern: str) -> Iterator[Row]:
+def _rows(case: _Case, pattern: str) -> Iterator[Row]:
     told = set()
-    for difference in plan.differences:
+    for difference in case.plan.differences:
         if not pattern or _asked(pattern, difference.path):
             told.add(difference.path)
-            yield _row(plan, difference, actions, where)
+            yield _row(case, difference)
     if pattern:
-        for path in sorted(_columns(plan, state)):
+        for path, columns in sorted(_columns(case).items()):
             if path not in told and _asked(pattern, path):
-                yield _quiet(plan, state, path, where)
+                yield _quiet(case, path, columns)
 
 
 def _asked(pattern: str, path: str) -> bool:
     return any(matches(pattern, text) or text.startswith(f"{pattern}/") for text in (path, without_keys(path)))
 
 
-def _row(plan: ResourcePlan, difference: Difference, actions: list[Action], where: dict[str, Location]) -> Row:
-    mine = [action for action in actions if difference.path in action.paths]
+def _row(case: _Case, difference: Difference) -> Row:
+    mine = [action for action in case.actions if difference.path in action.paths]
     declared = difference.desired is not None
     return Row(
         path=difference.path,
@@ -95,44 +120,114 @@ def _row(plan: ResourcePlan, difference: Difference, actions: list[Action], wher
         live=difference.live,
         cause=difference.cause.value,
         impact=difference.impact.label,
-        owner=_owner(plan.desired) if declared else NOT_DECLARED,
-        declared_at=_place(where, difference.path) if declared else "",
-        how=_how(plan, difference.path),
-        outcome="; ".join(_outcome(action) for action in mine) or plan.note or "nothing is done about it now",
+        owner=_owner(case) if declared else NOT_DECLARED,
+        declared_at=_place(case, difference.path) if declared else "",
+        how=_how(case, difference.path),
+        why_not_gentler=_why_not_gentler(case, difference),
+        outcome="; ".join(map(_outcome, mine)) or _waiting(case, difference),
     )
 
 
-def _columns(plan: ResourcePlan, state: HostState) -> dict[str, tuple[str | None, str | None, str | None]]:
-    rules = KINDS[plan.id.kind].rules
-    seen = state.resources.get(plan.id)
-    texts = (plan.desired.xml if plan.desired else None, seen.persistent if seen else None, seen.live if seen else None)
+_Columns = tuple[str | None, str | None, str | None]
+
+
+def _columns(case: _Case) -> dict[str, _Columns]:
+    """The three columns of everything that anybody has, state and autostart too."""
+    plan, seen, rules = case.plan, case.seen, KINDS[case.plan.id.kind].rules
+    texts = (_wanted(case), seen.persistent if seen else None, seen.live if seen else None)
     maps = [canonical(parse(text), rules) if text else {} for text in texts]
-    return {path: (maps[0].get(path), maps[1].get(path), maps[2].get(path)) for one in maps for path in one}
+    out: dict[str, _Columns] = {path: (maps[0].get(path), maps[1].get(path), maps[2].get(path)) for one in maps for path in one}
+    wanted, there = None if plan.desired is None else plan.desired.autostart, None if seen is None else seen.autostart
+    return out | {STATE: (plan.desired_state, plan.observed_state, None), AUTOSTART: (_word(wanted), _word(there), None)}
 
 
-def _quiet(plan: ResourcePlan, state: HostState, path: str, where: dict[str, Location]) -> Row:
-    desired, persistent, live = _columns(plan, state)[path]
-    owner = NOT_DECLARED if desired is None else _owner(plan.desired)
-    place = "" if desired is None else _place(where, path)
-    return Row(path, desired, persistent, live, "", "", owner, place, _how(plan, path), "nothing differs that is declared")
+def _wanted(case: _Case) -> str | None:
+    """What is declared, with what was derived from the name: of what is in sync the plan has not worked that out again."""
+    mark = None if case.seen is None else case.seen.mark
+    if case.plan.status is Status.IN_SYNC and mark is not None and mark.xml:
+        return mark.xml
+    return None if case.plan.desired is None else case.plan.desired.xml
 
 
-def _owner(desired: Desired | None) -> str:
-    return "the manifest" if desired is not None else NOT_DECLARED
+def _word(value: bool | None) -> str | None:  # noqa: FBT001  a value, not a switch
+    return None if value is None else "yes" if value else "no"
 
 
-def _place(where: dict[str, Location], path: str) -> str:
-    """Where the path is declared, or the nearest element around it; a template's own default stands nowhere."""
+def _quiet(case: _Case, path: str, columns: _Columns) -> Row:
+    declared = columns[0] is not None
+    owner, place = (_owner(case), _place(case, path)) if declared else (NOT_DECLARED, "")
+    return Row(path, *columns, "", "", owner, place, _how(case, path), "", "nothing differs that is declared")
+
+
+def _owner(case: _Case) -> str:
+    if case.plan.desired is None:
+        return NOT_DECLARED
+    foreign = case.plan.status is Status.NOT_OURS
+    return f"the manifest of project {case.project}" + (", which does not own the object" if foreign else "")
+
+
+def _place(case: _Case, path: str) -> str:
+    """Where the path is declared, or the nearest element around it; a default stands nowhere."""
+    if path in _STANDING or path.startswith(OPTIONS):
+        field = ("metadata", "protect") if path == f"{OPTIONS}protect" else ("spec", *path.removeprefix(OPTIONS).split("/"))
+        written = case.resource is not None and field in case.resource.document.positions
+        return str(case.resource.document.locate(field)) if case.resource is not None and written else "a default"
+    if path.startswith(_SNAPSHOTS) and case.resource is not None:
+        return str(case.resource.document.locate(("spec", DECLARED)))
     here = path
-    while here and here not in where:
+    while here and here not in case.where:
         here = here.rpartition("/")[0]
-    return str(where[here]) if here else "a default of the template, or derived from the name"
+    return str(case.where[here]) if here else "a default of the template, or derived from the name"
 
 
-def _how(plan: ResourcePlan, path: str) -> str:
-    way = way_for(KINDS[plan.id.kind], path)
-    return way.refusal or way.grows_only or way.how or f"{way.verb.value}: in effect from the next start"
+def _how(case: _Case, path: str) -> str:
+    if path.startswith(OPTIONS):
+        return "it only says how Vireo treats the object, and is written down with what it knows of it"
+    if path in _STANDING:
+        return _STANDING[path]
+    if path.startswith(_SNAPSHOTS):
+        return "a snapshot is taken before anything else is done to the domain; one that left the manifest goes with --prune"
+    way = way_for(KINDS[case.plan.id.kind], path)
+    return way.refusal or way.how or _NEXT_START
+
+
+def _why_not_gentler(case: _Case, difference: Difference) -> str:
+    """Nothing where the change is made while the object runs, or where nothing runs."""
+    if difference.path.startswith(OPTIONS) or difference.path in _STANDING:
+        return ""
+    way = way_for(KINDS[case.plan.id.kind], difference.path)
+    if way.refusal:
+        return "there is no way at all"
+    if difference.impact is not Impact.RESTART:
+        return ""
+    if way.verb is not Verb.UPDATE:
+        return "libvirt has no call that changes it while the object runs"
+    mark = None if case.seen is None else case.seen.mark
+    refused = mark.refused.get(difference.path, "") if mark is not None else ""
+    return f"libvirt refused it while the object runs: {refused}" if refused else "the object still has it from its last start"
+
+
+def _waiting(case: _Case, difference: Difference) -> str:
+    if difference.path.startswith(OPTIONS):
+        return "written down with the next change"
+    late = difference.impact is Impact.RESTART
+    return f"nothing now: {_NEXT_START}" if late else case.plan.note or "nothing is done about it now"
 
 
 def _outcome(action: Action) -> str:
-    return f"{action.verb.value}, blocked: {action.blocked}" if action.blocked else f"{action.verb.value} ({action.reason})"
+    """The verb, and the reason without the paths that it is about: those are many."""
+    reason = action.reason.removesuffix(f": {', '.join(action.paths)}")
+    told = f"{action.verb.value} ({reason}; impact {action.impact.label})"
+    return f"{told}, blocked: {action.blocked}" if action.blocked else told
+
+
+OPTIONS: Final = "options/"
+_SNAPSHOTS: Final = f"{DECLARED}["
+_NEXT_START: Final = "in effect from the next start"
+_STANDING: Final = MappingProxyType(
+    {
+        STATE: "by the way from state to state that the guest feels least",
+        AUTOSTART: "set at any time, without an effect on what runs",
+        PERSISTENT: "a definition is added or taken away, without an effect on what runs",
+    }
+)

@@ -17,8 +17,8 @@ _ATTACH = "virDomainAttachDeviceFlags, virDomainDetachDeviceAlias"
 _UPDATE = "virDomainUpdateDeviceFlags"
 
 
-def _setter(pattern: str, how: str, since: str, needs: str = "", impact: Impact = Impact.LIVE) -> Way:
-    return Way(pattern, Verb.UPDATE, impact, how=how, since=since, needs=needs)
+def _setter(pattern: str, how: str, since: str, needs: str = "", impact: Impact = Impact.LIVE, awaits: str = "") -> Way:
+    return Way(pattern, Verb.UPDATE, impact, how=how, since=since, needs=needs, awaits=awaits)
 
 
 def _plugged(name: str, needs: str) -> Way:
@@ -46,6 +46,7 @@ WAYS: tuple[Way, ...] = (
         "asked for by virDomainSetMemoryFlags",
         "0.9.0",
         "an amount within the running guest's maximum; a balloon driver in the guest, else nothing happens",
+        awaits="its balloon driver has not done it",
     ),
     _setter(
         "vcpu/@current",
@@ -96,7 +97,7 @@ WAYS: tuple[Way, ...] = (
     _plugged("disk", f"a bus that can be plugged (virtio, scsi, usb; not ide, sata, fdc); unplugging: {RELEASE}"),
     *(
         _changed(f"disk/{below}", "a drive with removable media (cdrom, floppy): the medium is changed or ejected")
-        for below in ("@type", "source/**", "driver/@type")
+        for below in ("@type", "source/**", "driver", "driver/@type")
     ),
     _setter("devices/disk/iotune/**", "set by virDomainSetBlockIoTune", "0.9.8", "a drive with a medium"),
     # --- network interfaces ---------------------------------------------------------------------------------------

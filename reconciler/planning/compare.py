@@ -200,15 +200,26 @@ def _column(mapping: Canonical, path: str) -> str | None:
     return " ".join(sorted(parts)) or "present"
 
 
-def leftovers(kind: Kind, before: str | None, desired: str, observed: Observed) -> dict[str, str]:
-    """What `before` declared, `desired` does not, and only the running object still has: topmost paths with their values."""
-    if not before or observed.live is None or observed.persistent is None:
+def leftovers(kind: Kind, before: Mark, desired: str, observed: Observed) -> dict[str, str]:
+    """What was declared `before`, is not now, and only the running object still has: topmost paths with their values.
+
+    Also what it still has while it waits for another value: that may leave, too. What it never had is no leftover: it is its own.
+    """
+    if not before.xml or observed.live is None or observed.persistent is None:
         return {}
     wanted, live, there = (canonical(parse(text), kind.rules) for text in (desired, observed.live, observed.persistent))
-    declared = _declared(before, kind.rules)
-    gone = {path for path in declared if path not in wanted and path not in there and path in live}
+    declared = _declared(before.xml, kind.rules)
+    had = {path: value for path, value in declared.items() if live.get(path) in (value, before.normalised.get(path, value))}
+    gone = {path for path in declared if path in live and path not in wanted and path not in there}
     gone -= {path for path in gone if _is_shell(path, declared, live) or matches_any(kind.rules.live_only, without_keys(path))}
-    return {path: _column(live, path) or "" for path in gone if not any(parent in gone for parent in _parents(path))}
+    tops = [path for path in gone if not any(parent in gone for parent in _parents(path))]
+    topmost = {path: _column(live, path) or "" for path in tops if path in had and _has_all(path, declared, had)}
+    return topmost | {path: live[path] for path, value in had.items() if value and wanted.get(path, value) != value}
+
+
+def _has_all(path: str, declared: Canonical, had: Canonical) -> bool:
+    """Whether the running object has everything that was declared below `path`."""
+    return all(other in had for other in declared if other.startswith(f"{path}/"))
 
 
 def _is_shell(path: str, declared: Canonical, live: Canonical) -> bool:

@@ -9,7 +9,8 @@ from reconciler.model.plan import Verb
 from reconciler.model.state import Desired, Observed
 from reconciler.planning.compare import Sides, compare
 from reconciler.planning.ignoring import is_ignored
-from reconciler.planning.repairs import as_refused, repairs, replaced, restart_of
+from reconciler.planning.removal import made_anew
+from reconciler.planning.repairs import as_refused, awaited, repairs, replaced, restart_of
 from reconciler.planning.standing import is_persistent, options, standing, standing_steps, ways_to
 from reconciler.planning.step import Step
 from reconciler.planning.subject import AUTOSTART, HALF_MARKED, STATE, Decision, Subject
@@ -34,6 +35,8 @@ def decide(subject: Subject, desired: Desired) -> Decision:
         return Decision(
             steps=ways_to(subject, desired, subject.kind.lifecycle.absent, "it was being filled when an apply ended: made again")
         )
+    if subject.wiping and desired.state != subject.kind.lifecycle.absent:
+        return made_anew(subject, desired)
     if subject.ours:
         return _change(subject, desired, subject.observed)
     if not (subject.adopt or desired.adopt):
@@ -50,6 +53,7 @@ def in_sync(subject: Subject, desired: Desired, observed: Observed) -> bool:
     return (
         mark is not None
         and not mark.pending
+        and not mark.wiping
         and mark.digest == desired.digest
         and mark.protect == desired.protect
         and observed.state == desired.state
@@ -69,7 +73,7 @@ def _bring(subject: Subject, desired: Desired) -> Decision:
     if desired.state == absent:
         forget = (Step(Verb.FORGET, "it is gone, as the manifest asks"),) if subject.mark is not None else ()
         return Decision(steps=forget)
-    gone = known and subject.mark is not None and subject.mark.state != absent
+    gone = known and subject.mark is not None and subject.mark.state != absent and not subject.mark.wiping
     cause = Cause.DRIFT if gone else Cause.MANIFEST
     impact = subject.kind.remade if gone else Impact.NONE
     reason = "it was removed outside of Vireo" if gone else "the manifest declares it and the host does not have it"
@@ -96,14 +100,16 @@ def _change(subject: Subject, desired: Desired, observed: Observed) -> Decision:
     if leaving:
         other = replaced(subject)
         steps = [replace(s, blocked=s.blocked or other) for s in steps if s.paths == (STATE,)]
-    notes = ""
+    notes = []
     staying = observed.state in subject.kind.lifecycle.active and desired.state in subject.kind.lifecycle.active
     late = tuple(d.path for d in found if d.impact is Impact.RESTART)
     if staying and subject.kind.restarts:
         restart = restart_of(subject, desired, late)
         steps += [restart] if restart else []
         if late and restart is None:
-            notes = "takes effect at the next start: " + ", ".join(_told(subject, path) for path in late)
+            notes.append("takes effect at the next start: " + ", ".join(_told(subject, path) for path in late))
+    if staying and not steps:
+        notes += awaited(subject.kind, observed)
     if (
         not steps
         and subject.mark is not None
@@ -114,7 +120,7 @@ def _change(subject: Subject, desired: Desired, observed: Observed) -> Decision:
         steps.append(Step(Verb.RECORD, "an apply ended before it wrote down what it had done"))
     if not steps and subject.ours and HALF_MARKED in observed.details:
         steps.append(Step(Verb.RECORD, str(observed.details[HALF_MARKED])))
-    return Decision(tuple(differences), tuple(steps), notes)
+    return Decision(tuple(differences), tuple(steps), "; ".join(notes))
 
 
 def _told(subject: Subject, path: str) -> str:

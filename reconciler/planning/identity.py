@@ -111,15 +111,20 @@ def _pair(root: Element, other: Element, path: str, rules: Rules, *, moved: bool
     for below, elements in mine.items():
         key = rules_for(rules, below).key
         if key is not None and key.paired_by:
-            _pair_devices(elements, theirs.get(below, []), below, rules, moved=moved and below == rules.derived_mac)
+            _pair_devices(
+                elements, theirs.get(below, []), below, rules, alone=below in rules.sole or (moved and below == rules.derived_mac)
+            )
     if not path:
         here, there = root.find("devices"), other.find("devices")
         if here is not None and there is not None:
             _pair(here, there, "devices", rules, moved=moved)
 
 
-def _pair_devices(elements: list[Element], theirs: list[Element], path: str, rules: Rules, *, moved: bool) -> None:
-    """Those first that are like their counterpart in everything declared, then those of the same variant and source, in order."""
+def _pair_devices(elements: list[Element], theirs: list[Element], path: str, rules: Rules, *, alone: bool) -> None:
+    """Those first that are like their counterpart in everything declared, then those of the same variant and source, in order.
+
+    `alone`: the only one that is left takes the only one that is left there, whatever that is.
+    """
     key = rules.keys[path]
     taken = {key_of(element, key, path, rules) for element in elements}
     free = [element for element in theirs if key_of(element, key, path, rules) not in taken]
@@ -131,7 +136,7 @@ def _pair_devices(elements: list[Element], theirs: list[Element], path: str, rul
                 _take_key(element, found, key)
                 unpaired.remove(element)
                 free.remove(found)
-    if moved and len(unpaired) == len(free) == 1:
+    if alone and len(unpaired) == len(free) == 1:
         _take_key(unpaired[0], free[0], key)
 
 

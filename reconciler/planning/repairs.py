@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from reconciler.kinds.kind import Kind
 from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.plan import Verb
 from reconciler.model.state import Desired, Observed
@@ -12,6 +13,10 @@ from reconciler.planning.compare import Sides, compare, run_of, way_for
 from reconciler.planning.standing import is_persistent
 from reconciler.planning.step import Step
 from reconciler.planning.subject import Subject
+from reconciler.xmltree.canonical import canonical
+from reconciler.xmltree.document import parse
+from reconciler.xmltree.paths import rules_for
+from reconciler.xmltree.quantity import binary, round_up
 
 
 def as_refused(subject: Subject, observed: Observed, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
@@ -38,10 +43,34 @@ def restart_of(subject: Subject, desired: Desired, late: tuple[str, ...]) -> Ste
     return None
 
 
+def awaited(kind: Kind, observed: Observed) -> Iterator[str]:
+    """What was asked of the running object and it has not done: told, and no difference."""
+    ways = [way for way in kind.ways if way.awaits]
+    if not ways or observed.live is None or observed.persistent is None:
+        return
+    wanted, has = (canonical(parse(text), kind.rules) for text in (observed.persistent, observed.live))
+    for way in ways:
+        asked, there = wanted.get(way.pattern, ""), has.get(way.pattern, "")
+        rounding = rules_for(kind.rules, way.pattern).live_rounding
+        if asked.isdigit() and there.isdigit() and round_up(int(asked), rounding) != round_up(int(there), rounding):
+            told = f"{way.pattern} is {binary(int(there))}, and {binary(int(asked))} is asked for"
+            yield f"waiting for the guest: {told}: {way.awaits}"
+
+
+def in_one_go(steps: list[Step]) -> list[Step]:
+    """Without the updates of a running object that is restarted: its next start takes up the whole definition anyway."""
+    restart = next((step for step in steps if step.verb is Verb.RESTART and not step.blocked), None)
+    if restart is None or any(step.verb is Verb.DEFINE and step.blocked for step in steps):
+        return steps
+    spared = [step for step in steps if step.verb is Verb.UPDATE and not step.blocked]
+    paths = sorted({*restart.paths, *(path for step in spared for path in step.paths)})
+    return [replace(step, paths=tuple(paths)) if step is restart else step for step in steps if step not in spared]
+
+
 def replaced(subject: Subject) -> str | None:
     """Why this is hardly the object that was made, though it has its name (libvirt knows a file by nothing else), or None."""
     kind, mark, observed = subject.kind, subject.mark, subject.observed
-    if not kind.made_as or mark is None or mark.pending or not mark.xml or observed is None:
+    if not kind.made_as or mark is None or mark.pending or mark.wiping or not mark.xml or observed is None:
         return None
     found = compare(kind, Sides(mark.xml, mark.xml, observed.persistent, observed.live), mark)
     path = next((d.path for d in found if d.path in kind.made_as), None)

@@ -31,13 +31,21 @@ def merge(desired: str, persistent: str | None, intent: str | None, rules: Rules
     """
     want = parse(desired)
     if persistent is None:
-        return serialize(want)
+        return serialize(_accompanied(want, rules))
     root = parse(persistent)
     void = _void_patterns(root, want, rules)
     if void:
         _take_out(root, ("", ""), void, canonical(want, rules).keys(), rules)
     _merge(root, want, parse(intent) if intent else None, "", rules, removing=True)
-    return serialize(root)
+    return serialize(_accompanied(root, rules))
+
+
+def _accompanied(root: Element, rules: Rules) -> Element:
+    for path, child in rules.beside.items():
+        for element in root.findall(path):
+            if element.find(child) is None:
+                element.append(element.makeelement(child))
+    return root
 
 
 def _void_patterns(root: Element, want: Element, rules: Rules) -> tuple[str, ...]:
@@ -111,6 +119,8 @@ def _merge_children(base: Element, want: Element, before: Element | None, path: 
             _insert(base, deepcopy(child), None if removing else _next_known(child, step, wanted, have))
         elif removing and variant and part_of(old, variant) != part_of(child, variant):
             _replace(base, old, deepcopy(child), rules.placed_by.get(below, ()))
+        elif variant and part_of(child, variant) not in (None, part_of(old, variant)):
+            _convert(base, old, child, below, rules)
         else:
             _merge(old, child, intended.get(step), below, rules, removing=removing)
 
@@ -153,6 +163,17 @@ def _replace(base: Element, old: Element, new: Element, placed_by: tuple[str, ..
             if kept is not None and new.find(name) is None:
                 new.append(deepcopy(kept))
     base.replace(old, new)
+
+
+def _convert(base: Element, old: Element, child: Element, path: str, rules: Rules) -> None:
+    """Lay another variant over an element: what belonged to the old variant goes, the rest of a device stays."""
+    parts = rules.of_variant.get(path)
+    if parts is None:
+        base.replace(old, deepcopy(child))
+        return
+    for part in [part for name in parts for part in old.findall(name)]:
+        old.remove(part)
+    _merge(old, child, None, path, rules)
 
 
 def _next_known(child: Element, step: str, wanted: Mapping[str, Element], have: Mapping[str, Element]) -> Element | None:

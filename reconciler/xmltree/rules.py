@@ -32,6 +32,7 @@ class Rules:
     spellings: path pattern -> function that brings equal spellings to one.
     owned: element paths of whole collections: an entry that nobody declared is drift.
     complete: the same, but only as soon as one entry is declared.
+    sole: paths of elements of which one without a key, if it is the only one, is the only one that the host has.
     shared: paths of elements that others write into as well: never taken out whole, only what was declared in them.
     hidden: patterns that are never part of the mapping (our own mark, run-time numbers).
     write_only: patterns that libvirt does not give back; they are compared with the intent instead of the host.
@@ -41,6 +42,7 @@ class Rules:
     only_with: path below a device -> child of that device without which a running object does not show the path.
     automatic: pattern -> persistent values in whose place a running object has a value of its own choice.
     variants: element path -> attribute that, when it changes, makes another thing of the element: it is replaced whole.
+    of_variant: element path of variants -> children that belong to a variant: where an overlay names another, only these go.
     placed_by: element path -> sub-paths whose change moves the device: its generated <address> is dropped then.
     rebuilt_by: path -> function to the part of the value whose change makes what libvirt generated for the old value void.
     generated: path of rebuilt_by -> patterns of what is void then, unless it is declared.
@@ -49,6 +51,7 @@ class Rules:
     displaced: pattern -> pattern: what matches the first cannot stand beside what matches the second, and gives way to it
         unless it is declared itself.
     falls_with: path with key of a device -> ElementPath of siblings that libvirt made for it and that go with it.
+    beside: ElementPath -> child that such an element must have, even an empty one, for libvirt to keep what its attributes say.
     expanded: element path -> attribute with a set of numbers, of which libvirt makes an element each.
     derived_mac: element path of devices whose missing MAC address is derived; derived_serial: of those whose serial is.
     """
@@ -60,6 +63,7 @@ class Rules:
     spellings: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
     owned: frozenset[str] = frozenset()
     complete: frozenset[str] = frozenset()
+    sole: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
     hidden: tuple[str, ...] = ()
     write_only: tuple[str, ...] = ()
@@ -69,12 +73,14 @@ class Rules:
     only_with: Mapping[str, str] = field(default_factory=dict)
     automatic: Mapping[str, frozenset[str]] = field(default_factory=dict)
     variants: Mapping[str, str] = field(default_factory=dict)
+    of_variant: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     placed_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rebuilt_by: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
     generated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mirrors: tuple[tuple[str, str, str], ...] = ()
     displaced: Mapping[str, str] = field(default_factory=dict)
     falls_with: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
     expanded: Mapping[str, str] = field(default_factory=dict)
     derived_mac: str = ""
     derived_serial: str = ""

@@ -5,15 +5,20 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-SOURCE = Path(__file__).parent / "guest" / "count.S"
+SOURCES = Path(__file__).parent / "guest"
 SIZE = 1024 * 1024
 
 
-def build(path: Path, *, stubborn: bool = False) -> Path:
-    """Writes a raw disk image of one MiB that boots the guest. `stubborn`: it ignores the power button."""
+def build(path: Path, *, source: str = "count.S", stubborn: bool = False, dirty: int = 0) -> Path:
+    """Writes a raw disk image of one MiB that boots the guest of that source. `stubborn`: it ignores the power button.
+
+    `dirty`: it writes to that many bytes of its memory without rest, instead of counting by a clock.
+    """
     compiled = path.with_suffix(".o")
-    flags = ["-DSTUBBORN"] if stubborn else []
-    subprocess.run(["gcc", "-m32", "-c", "-x", "assembler-with-cpp", *flags, str(SOURCE), "-o", str(compiled)], check=True)
+    flags = ["-DSTUBBORN"] * stubborn + [f"-DDIRTY={dirty}"] * bool(dirty)
+    subprocess.run(
+        ["gcc", "-m32", "-c", "-x", "assembler-with-cpp", *flags, str(SOURCES / source), "-o", str(compiled)], check=True
+    )
     link = ["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "-e", "_start", "--oformat", "binary", str(compiled), "-o", str(path)]
     subprocess.run(link, check=True)
     compiled.unlink()

@@ -19,7 +19,6 @@ from tests.living import INACTIVE, Living, wanted
 
 IMAGES = "/var/lib/libvirt/images"
 SCSI = "<controller type='scsi' index='0' model='virtio-scsi'/>"
-SERIAL = "<controller type='virtio-serial' index='0'/>"
 NIC1, NIC2 = (f"<interface type='user'><mac address='52:54:00:00:00:0{n}'/><model type='virtio'/></interface>" for n in (1, 2))
 
 
@@ -75,14 +74,11 @@ KEYBOARD = "<input type='keyboard' bus='virtio'/>"
 TABLET = "<input type='tablet' bus='usb'/>"
 REDIRDEV = "<redirdev bus='usb' type='tcp'><source mode='bind' host='127.0.0.1' service='4711'/></redirdev>"
 CHANNEL = "<channel type='unix'><target type='virtio' name='org.example.1'/></channel>"
-CONSOLE = "<console type='pty'><target type='virtio'/></console>"
-STATISTICS = "<memballoon model='virtio'><stats period='5'/></memballoon>"
 FILTERED = "<filterref filter='no-mac-spoofing'/>"
 FILESYSTEM = f"<filesystem type='mount'><source dir='{IMAGES}'/><target dir='t'/></filesystem>"
 COALESCED = "<coalesce><rx><frames max='7'/></rx></coalesce>"
 LEASE = f"<lease><lockspace>a</lockspace><key>b</key><target path='{IMAGES}/lease'/></lease>"
 SATA = "<controller type='sata' index='0'/>"
-TRUSTED_NETWORK = nic().replace("<interface", "<interface trustGuestRxFilters='yes'")
 
 # Each guest's devices, one step after the other: what the step shows, and what is declared then.
 STEPS: dict[str, list[tuple[str, str]]] = {
@@ -122,13 +118,6 @@ STEPS: dict[str, list[tuple[str, str]]] = {
         ("media are changed", BOOT + cdrom("b.img") + cdrom("a.img", "sata", "sda") + floppy("d.img")),
         ("media are ejected", BOOT + cdrom() + cdrom("", "sata", "sda") + floppy()),
     ],
-    "limits": [
-        ("there is none", VDA),
-        ("a limit is set", disk("vda", "virtio", inner="<iotune><total_iops_sec>100</total_iops_sec></iotune>")),
-        ("it changes", disk("vda", "virtio", inner="<iotune><total_iops_sec>50</total_iops_sec></iotune>")),
-        ("another takes its place", disk("vda", "virtio", inner="<iotune><read_bytes_sec>1048576</read_bytes_sec></iotune>")),
-        ("none is left", VDA),
-    ],
     "links": [
         ("it is up", nic()),
         ("it goes down", nic(inner="<link state='down'/>")),
@@ -145,26 +134,16 @@ STEPS: dict[str, list[tuple[str, str]]] = {
         ("a lease comes", nic(inner=COALESCED + "<port isolated='yes'/>") + LEASE),
         ("it goes", nic(inner=COALESCED + "<port isolated='yes'/>")),
     ],
-    "the rest": [
-        ("plain", SERIAL + "<memballoon model='virtio'/><graphics type='vnc' passwd='one'/>"),
-        ("a channel comes", SERIAL + CHANNEL + "<memballoon model='virtio'/><graphics type='vnc' passwd='one'/>"),
-        ("a console comes", SERIAL + CHANNEL + CONSOLE + "<memballoon model='virtio'/><graphics type='vnc' passwd='one'/>"),
-        ("statistics are asked for", SERIAL + CHANNEL + CONSOLE + STATISTICS + "<graphics type='vnc' passwd='one'/>"),
-        ("the password changes", SERIAL + CHANNEL + CONSOLE + STATISTICS + "<graphics type='vnc' passwd='two'/>"),
-    ],
 }  # fmt: skip
 
 WAITING = {
     "a sata disk comes": (SATA, SATA + disk("sda", "sata"), "devices/disk[sda]"),
     "an ide disk goes": (disk("hda", "ide"), "", "devices/disk[hda]"),
-    "a disk gets another source": (VDA, disk("vda", "virtio", "b.img"), "devices/disk[vda]/source/@file"),
     "a channel comes without a controller": ("", CHANNEL, "devices/channel[org.example.1]"),
     "a 9p filesystem comes": ("", FILESYSTEM, "devices/filesystem[t]"),
     "an isa serial port comes": ("", PCI_SERIAL.replace("pci", "isa"), "devices/serial[0]"),
     "a first password": ("<graphics type='vnc'/>", "<graphics type='vnc' passwd='secret12'/>", "devices/graphics[vnc]/@passwd"),
     "a user interface becomes another": (nic("", sort="user"), nic(), "devices/interface[52:54:00:00:00:07]/@type"),
-    "a network's interface is trusted": (nic(), TRUSTED_NETWORK, "devices/interface[52:54:00:00:00:07]/@trustGuestRxFilters"),
-    "no vhost-vsock": ("", "<vsock><cid auto='yes'/></vsock>", "devices/vsock"),
 }  # fmt: skip
 
 

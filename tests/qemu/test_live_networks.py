@@ -13,6 +13,7 @@ import pytest
 
 from tests.lab.nodes import Lab
 from tests.qemu.conftest import DOMAIN, Vireo, manifest
+from tests.qemu.live_rows import rows_of, shows
 
 INACTIVE = libvirt.VIR_NETWORK_XML_INACTIVE
 MAC1, MAC2, MAC3 = (f"52:54:00:00:00:0{n}" for n in (1, 2, 3))
@@ -61,6 +62,7 @@ class Connected:
         vireo.apply()
         self.network = vireo.connection.networkLookupByName("lan")
         assert self.masters() == ["vlb-lan"], "the guest is not connected: the test shows nothing"
+        self.plugged = self.tap_indexes()
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -91,11 +93,17 @@ class Connected:
         assert _plain(live) == _plain(persistent)
 
     def assert_done_without_a_cut(self, index: int) -> None:
-        """The interface's index in the bridge's kernel device says that the bridge is the same one."""
+        """The kernel's numbers say that the bridge and the guest's tap are the same devices: nobody made them anew."""
         assert self.bridge_index() == index
         assert self.masters() == ["vlb-lan"]
+        assert self.tap_indexes() == self.plugged
         self.agree()
         self.vireo.assert_in_sync()
+
+    def tap_indexes(self) -> list[str]:
+        """The numbers of the guest's taps in the kernel."""
+        script = 'for tap; do cat "/sys/class/net/$tap/ifindex"; done'
+        return self.lab.run(1, ["sh", "-c", script, "sh", *self.taps()]).stdout.split()
 
     def bridge_index(self) -> int:
         return int(self.lab.run(1, ["cat", "/sys/class/net/vlb-lan/ifindex"]).stdout)
@@ -136,56 +144,118 @@ GATE, DOOR = {"ip": "10.7.0.1", "names": ["gate"]}, {"ip": "10.7.0.2", "names": 
 SIP = {"service": "sip", "protocol": "tcp", "target": "gate.example", "port": 5060}
 LIMIT = {"inbound": {"average": 1000}}
 
-# What changes in the manifest, and what dnsmasq is told (or not told any more, behind "!") afterwards.
-CHANGES: dict[str, tuple[Callable[[Connected], object], list[str]]] = {
-    "a host comes": (lambda c: hosts(c, ONE, TWO, (MAC3, "10.7.0.13", "three")), [f"{MAC3},10.7.0.13,three"]),
-    "a host goes": (lambda c: hosts(c, ONE), [f"{MAC1},10.7.0.11,one", f"!{MAC2}"]),
-    "a host's address changes": (lambda c: hosts(c, ONE, (MAC2, "10.7.0.22", "two")), [f"{MAC2},10.7.0.22,two"]),
-    "a host's name changes": (lambda c: hosts(c, ONE, (MAC2, "10.7.0.12", "zwei")), [f"{MAC2},10.7.0.12,zwei"]),
+# The row of the table of changes, what changes in the manifest, and what dnsmasq is told afterwards (behind "!": not any more).
+CHANGES: dict[str, tuple[str, Callable[[Connected], object], list[str]]] = {
+    "a host comes": ("ip/dhcp/host/**", lambda c: hosts(c, ONE, TWO, (MAC3, "10.7.0.13", "three")), [f"{MAC3},10.7.0.13,three"]),
+    "a host goes": ("ip/dhcp/host/**", lambda c: hosts(c, ONE), [f"{MAC1},10.7.0.11,one", f"!{MAC2}"]),
+    "a host's address changes": (
+        "ip/dhcp/host/**",
+        lambda c: hosts(c, ONE, (MAC2, "10.7.0.22", "two")),
+        [f"{MAC2},10.7.0.22,two"],
+    ),
+    "a host's name changes": (
+        "ip/dhcp/host/**",
+        lambda c: hosts(c, ONE, (MAC2, "10.7.0.12", "zwei")),
+        [f"{MAC2},10.7.0.12,zwei"],
+    ),
     "two hosts change places": (
+        "ip/dhcp/host/**",
         lambda c: hosts(c, (MAC1, "10.7.0.12", "two"), (MAC2, "10.7.0.11", "one")),
         [f"{MAC1},10.7.0.12,two", f"{MAC2},10.7.0.11,one"],
     ),
-    "a host's lease changes": (lambda c: c.dhcp["hosts"][0].update(lease="1h"), [f"{MAC1},10.7.0.11,one,3600"]),
-    "an ipv6 host's address changes": (lambda c: six(c, id=SIX, ip="fd00:7::12"), ["fd00:7::12", "!fd00:7::11"]),
-    "an ipv6 host becomes another": (lambda c: six(c, name="six", ip="fd00:7::13"), ["fd00:7::13", "!fd00:7::11"]),
+    "a host's lease changes": (
+        "ip/dhcp/host/**",
+        lambda c: c.dhcp["hosts"][0].update(lease="1h"),
+        [f"{MAC1},10.7.0.11,one,3600"],
+    ),
+    "an ipv6 host's address changes": (
+        "ip/dhcp/host/**",
+        lambda c: six(c, id=SIX, ip="fd00:7::12"),
+        ["fd00:7::12", "!fd00:7::11"],
+    ),
+    "an ipv6 host becomes another": (
+        "ip/dhcp/host/**",
+        lambda c: six(c, name="six", ip="fd00:7::13"),
+        ["fd00:7::13", "!fd00:7::11"],
+    ),
     "a range comes": (
+        "ip/dhcp/range/**",
         lambda c: ranges(c, ("10.7.0.100", "10.7.0.110"), ("10.7.0.200", "10.7.0.210")),
         ["dhcp-range=10.7.0.200,10.7.0.210", "dhcp-range=10.7.0.100,10.7.0.110"],
     ),
-    "a range grows": (lambda c: ranges(c, ("10.7.0.100", "10.7.0.120")), ["dhcp-range=10.7.0.100,10.7.0.120", "!0.110"]),
-    "a range's lease changes": (lambda c: c.dhcp["ranges"][0].update(lease="2h"), ["10.7.0.110,255.255.255.0,7200"]),
-    "dhcp goes": (lambda c: c.spec["addresses"][1].pop("dhcp"), ["!dhcp-range=10.7", f"!{MAC1}"]),
-    "a name comes": (lambda c: dns(c, "hosts", GATE, DOOR, {"ip": "10.7.0.3", "names": ["hole"]}), ["10.7.0.3\thole"]),
-    "an address gets another name": (lambda c: dns(c, "hosts", GATE, {**DOOR, "names": ["door", "exit"]}), ["door\texit"]),
-    "a name moves elsewhere": (lambda c: dns(c, "hosts", GATE, {**DOOR, "ip": "10.7.0.9"}), ["10.7.0.9\tdoor", "!0.2\t"]),
+    "a range grows": (
+        "ip/dhcp/range/**",
+        lambda c: ranges(c, ("10.7.0.100", "10.7.0.120")),
+        ["dhcp-range=10.7.0.100,10.7.0.120", "!0.110"],
+    ),
+    "a range's lease changes": (
+        "ip/dhcp/range/**",
+        lambda c: c.dhcp["ranges"][0].update(lease="2h"),
+        ["10.7.0.110,255.255.255.0,7200"],
+    ),
+    "dhcp goes": ("ip/dhcp", lambda c: c.spec["addresses"][1].pop("dhcp"), ["!dhcp-range=10.7", f"!{MAC1}"]),
+    "a name comes": (
+        "dns/host/**",
+        lambda c: dns(c, "hosts", GATE, DOOR, {"ip": "10.7.0.3", "names": ["hole"]}),
+        ["10.7.0.3\thole"],
+    ),
+    "an address gets another name": (
+        "dns/host/**",
+        lambda c: dns(c, "hosts", GATE, {**DOOR, "names": ["door", "exit"]}),
+        ["door\texit"],
+    ),
+    "a name moves elsewhere": (
+        "dns/host/**",
+        lambda c: dns(c, "hosts", GATE, {**DOOR, "ip": "10.7.0.9"}),
+        ["10.7.0.9\tdoor", "!0.2\t"],
+    ),
     "two addresses have one name": (
+        "dns/host/**",
         lambda c: dns(c, "hosts", GATE, {**DOOR, "names": ["door", "gate"]}),
         ["10.7.0.1\tgate", "10.7.0.2\tdoor\tgate"],
     ),
     "a text comes": (
+        "dns/txt/**",
         lambda c: dns(c, "txt", {"name": "who", "value": "lan"}, {"name": "what", "value": "x"}),
         ["txt-record=who,lan", "txt-record=what,x"],
     ),
-    "a text changes": (lambda c: dns(c, "txt", {"name": "who", "value": "wan"}), ["txt-record=who,wan", "!who,lan"]),
-    "a service's port changes": (lambda c: dns(c, "srv", {**SIP, "port": 5061}), ["gate.example,5061", "!5060"]),
+    "a text changes": (
+        "dns/txt/**",
+        lambda c: dns(c, "txt", {"name": "who", "value": "wan"}),
+        ["txt-record=who,wan", "!who,lan"],
+    ),
+    "a service's port changes": ("dns/srv/**", lambda c: dns(c, "srv", {**SIP, "port": 5061}), ["gate.example,5061", "!5060"]),
     "a service comes": (
+        "dns/srv/**",
         lambda c: dns(c, "srv", SIP, {"service": "ldap", "protocol": "udp", "target": "door.example", "port": 389}),
         ["_ldap._udp,door.example,389", "_sip._tcp,gate.example,5060"],
     ),
-    "a port group comes and one goes": (lambda c: groups(c, {"name": "one", "default": True}, {"name": "three"}), []),
-    "another port group is the default": (lambda c: groups(c, {"name": "one"}, {"name": "two", "default": True}), []),
-    "a port group gets a limit": (lambda c: groups(c, {"name": "one", "default": True}, {"name": "two", "bandwidth": LIMIT}), []),
-}  # fmt: skip
+    "a port group comes and one goes": (
+        "portgroup/**",
+        lambda c: groups(c, {"name": "one", "default": True}, {"name": "three"}),
+        [],
+    ),
+    "another port group is the default": (
+        "portgroup/**",
+        lambda c: groups(c, {"name": "one"}, {"name": "two", "default": True}),
+        [],
+    ),
+    "a port group gets a limit": (
+        "portgroup/**",
+        lambda c: groups(c, {"name": "one", "default": True}, {"name": "two", "bandwidth": LIMIT}),
+        [],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_running_network_takes_it_and_nobody_is_cut_off(connected: Connected, name: str) -> None:
-    change, told = CHANGES[name]
+    row, change, told = CHANGES[name]
     index = connected.bridge_index()
     change(connected)
-    actions = connected.vireo.plan()["actions"]
-    assert [(a["verb"], a["impact"]) for a in actions] == [("define", "none"), ("update", "live")]
+    plan = connected.vireo.plan()
+    assert set().union(*map(rows_of, plan["resources"])) == {row}
+    assert [(a["verb"], a["impact"]) for a in plan["actions"]] == [("define", "none"), ("update", "live")]
     connected.vireo.apply()
     connected.assert_done_without_a_cut(index)
     for word in told:
@@ -203,16 +273,24 @@ def test_what_another_hand_did_to_the_running_network_is_undone_in_it(connected:
     assert "10.7.0.99" not in connected.dnsmasq()
 
 
+@shows("forward/interface/**", "forward/@dev")
 def test_forward_interfaces_come_and_go(vireo: Vireo, lab: Lab) -> None:
     network = copy.deepcopy(NETWORK)
     network["spec"] |= {"mode": "nat", "forward": {"interfaces": ["eth7"]}}
     connected = Connected(vireo, lab, network)
     index = connected.bridge_index()
-    for forward in ({"interfaces": ["eth8"]}, {"dev": "eth9"}, {"dev": "eth7"}):
+    for forward, rows in (
+        ({"interfaces": ["eth8"]}, {"forward/interface/**"}),
+        ({"dev": "eth9"}, {"forward/interface/**", "forward/@dev"}),
+        ({"dev": "eth7"}, {"forward/@dev"}),
+    ):
         connected.spec["forward"] = forward
-        assert [a["verb"] for a in vireo.plan()["actions"]] == ["define", "update"]
+        plan = vireo.plan()
+        assert set().union(*map(rows_of, plan["resources"])) == rows
+        assert [a["verb"] for a in plan["actions"]] == ["define", "update"]
         vireo.apply()
         assert (connected.bridge_index(), connected.masters()) == (index, ["vlb-lan"])
+        assert connected.tap_indexes() == connected.plugged
         vireo.assert_in_sync()
         assert re.findall(r"<interface dev='(\w+)'/>", connected.network.XMLDesc()) == [
             *forward.get("interfaces", [forward.get("dev")])
@@ -229,9 +307,11 @@ def test_dhcp_comes_to_a_subnet_that_had_none(connected: Connected) -> None:
     assert f"{MAC1},10.7.0.11,one" in connected.dnsmasq()
 
 
+@shows("dns")
 def test_the_records_of_a_network_come_and_go_with_its_dns(connected: Connected) -> None:
     index = connected.bridge_index()
     records = connected.spec.pop("dns")
+    assert rows_of(connected.vireo.resource("Network/lan")) == {"dns"}
     connected.vireo.apply()
     connected.assert_done_without_a_cut(index)
     connected.spec["dns"] = records
@@ -240,10 +320,12 @@ def test_the_records_of_a_network_come_and_go_with_its_dns(connected: Connected)
     assert "10.7.0.2\tdoor" in connected.dnsmasq()
 
 
+@shows("ip/dhcp/host/**", "**")
 def test_live_and_restart_parts_in_one_change_the_live_ones_are_done(connected: Connected) -> None:
     before = copy.deepcopy(connected.spec)
     hosts(connected, ONE)
     connected.spec["domain"] = "lan.example"
+    assert rows_of(connected.vireo.resource("Network/lan")) == {"ip/dhcp/host/**", "**"}
     connected.vireo.apply()
     assert MAC2 not in connected.dnsmasq()
     found = connected.vireo.resource("Network/lan")
@@ -257,6 +339,17 @@ def test_live_and_restart_parts_in_one_change_the_live_ones_are_done(connected: 
     connected.spec.update(before)
     connected.vireo.apply()
     connected.vireo.assert_in_sync()
+
+
+@shows("uuid")
+def test_another_uuid_is_refused_and_nothing_is_touched(connected: Connected) -> None:
+    index, connected.spec["uuid"] = connected.bridge_index(), "11111111-2222-5333-8444-555555555559"
+    found = connected.vireo.resource("Network/lan")
+    assert rows_of(found) == {"uuid"}
+    assert found["status"] == "blocked"
+    connected.vireo.apply(code=5)
+    del connected.spec["uuid"]
+    connected.assert_done_without_a_cut(index)
 
 
 def test_what_libvirt_refuses_waits_for_the_next_start_and_says_why(connected: Connected) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from reconciler.cli.printers.style import printable, resource
+from reconciler.cli.printers.style import printable, resource, value
 
 if TYPE_CHECKING:
     from reconciler.engine.explain import Explanation, Row
@@ -24,26 +24,28 @@ def lines(found: Explanation) -> list[Text]:
     if plan.note:
         out.append(Text(f"  {printable(plan.note)}"))
     for row in found.rows:
-        out += [Text(), Text(printable(row.path), "bold"), *_block(row)]
+        out += [Text(), Text(printable(row.path), "bold"), *_block(plan.id.kind, row)]
     if not found.rows:
         out.append(Text("  Nothing differs; name a path to see its values."))
     return out
 
 
-def _block(row: Row) -> Iterator[Text]:
+def _block(kind: str, row: Row) -> Iterator[Text]:
+    for name, column in (("desired", row.desired), ("persistent", row.persistent), ("live", row.live)):
+        yield _line(name, "(present)" if column == "" and "/@" not in row.path else value(kind, row.path, column))
     entries = {
-        "desired": row.desired,
-        "persistent": row.persistent,
-        "live": row.live,
         "cause": row.cause,
         "impact": row.impact,
         "declared by": row.owner + (f", {row.declared_at}" if row.declared_at else ""),
         "how it changes": row.how,
+        "why not gentler": row.why_not_gentler,
         "what is done": row.outcome,
     }
-    for name, value in entries.items():
-        if value or name in {"desired", "persistent", "live"}:
-            yield Text.assemble((f"  {name + ':':16}", "dim"), printable("(none)" if value is None else value))
+    yield from (_line(name, text) for name, text in entries.items() if text)
+
+
+def _line(name: str, text: str) -> Text:
+    return Text.assemble((f"  {name + ':':17}", "dim"), printable(text))
 
 
 def to_json(found: Explanation) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from rich.text import Text
 from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.plan import ResourcePlan, Status
 from reconciler.model.resource import ResourceId
+from reconciler.xmltree.quantity import binary
 
-_UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 STATE = "state"  # the path under which the planner compares states
 _SECRET = re.compile(r"vireo-secret-[0-9a-f]+")
 _LONGEST = 240  # characters of one value; more is in the JSON plan
@@ -120,10 +120,7 @@ def _is_amount(kind: str, path: str) -> bool:
 
 def amount(size: int) -> str:
     """Bytes in the largest binary unit that shows them exactly."""
-    for unit, factor in _UNITS:
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return f"{size}B"
+    return binary(size)
 
 
 def change(kind: str, difference: Difference) -> tuple[str, str, str]:

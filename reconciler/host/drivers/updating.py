@@ -44,7 +44,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(("blkiotune/weight", "blkiotune/device/**"), tuning.blocks),
     Family(("numatune/memory/@nodeset",), tuning.nodes),
     Family(("devices/disk/iotune/**",), tuning.disk_limits),
-    Family(("devices/disk/@type", "devices/disk/source/**", "devices/disk/driver/@type"), devices.media),
+    Family(("devices/disk/@type", "devices/disk/source/**", "devices/disk/driver", "devices/disk/driver/@type"), devices.media),
     Family(
         ("devices/interface/@type", *(f"devices/interface/{name}/**" for name in ("source", "virtualport", "vlan"))),
         devices.changed(devices.CONNECTION),

@@ -144,6 +144,13 @@ def test_a_key_with_the_signs_of_paths_stays_one_step() -> None:
     assert {without_keys(path) for path in found} >= {"blkiotune/device/weight"}
 
 
+def test_an_event_device_is_known_by_its_file_and_not_by_its_place() -> None:
+    mouse, device = "<input type='mouse' bus='ps2'/>", "<input type='evdev'><source dev='/dev/input/event3'/></input>"
+    one, other = (domain(f"<devices>{devices}</devices>") for devices in (mouse + device, device + mouse))
+    assert one == other
+    assert "devices/input[|dev|input|event3]/source/@dev" in one
+
+
 def test_a_console_is_known_by_what_it_is_connected_to() -> None:
     found = devices("<console type='pty'/><console type='pty'><target type='virtio'/></console>")
     assert {"devices/console[serial]", "devices/console[virtio]"} <= found.keys()
@@ -172,3 +179,20 @@ def test_our_mark_is_in_no_mapping() -> None:
 )
 def test_patterns_cover_paths(pattern: str, path: str, covered: bool) -> None:
     assert matches(pattern, path) is covered
+
+
+LEASE = "<ip address='10.0.0.1'><dhcp><range start='10.0.0.2' end='10.0.0.9'><lease {0}/></range><host name='a' ip='10.0.0.3'>"
+LEASE += "<lease {0}/></host></dhcp></ip>"
+
+
+@pytest.mark.parametrize("same", ["expiry='2' unit='hours'", "expiry='120' unit='minutes'", "expiry='120'"])
+def test_a_dhcp_lease_is_one_amount_in_hours_minutes_and_seconds(same: str) -> None:
+    found = network(LEASE.format("expiry='7200' unit='seconds'"))
+    assert found == network(LEASE.format(same))
+    assert found["ip[10.0.0.1]/dhcp/host[a]/lease/@expiry"] == "7200"
+    assert found != network(LEASE.format("expiry='120' unit='seconds'"))
+
+
+@pytest.mark.parametrize("place", ["<ip{} address='10.0.0.1'/>", "<route{} address='10.0.0.0' gateway='10.0.0.1'/>"])
+def test_the_family_that_an_address_shows_by_itself_need_not_be_said(place: str) -> None:
+    assert network(place.format(" family='ipv4'")) == network(place.format(""))

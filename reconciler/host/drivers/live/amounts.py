@@ -91,8 +91,10 @@ _ACTIONS = MappingProxyType(
 )
 
 
+_DEFAULTS = MappingProxyType({"on_poweroff": "destroy", "on_reboot": "restart", "on_crash": "destroy"})
+
+
 def ending(guest: Guest, paths: Collection[str]) -> None:
-    """By virDomainSetLifecycleAction."""
-    for path in paths:
-        action = _ACTIONS[guest.target.findtext(path) or "destroy"]
-        guest.attempt([path], "virDomainSetLifecycleAction", guest.domain.setLifecycleAction, _EVENTS[path], action, LIVE)
+    """By virDomainSetLifecycleAction, which refuses some pairs of actions also where they would not last."""
+    calls = {path: (_EVENTS[path], _ACTIONS[guest.target.findtext(path) or _DEFAULTS[path]], LIVE) for path in paths}
+    guest.attempt_all("virDomainSetLifecycleAction", guest.domain.setLifecycleAction, calls)

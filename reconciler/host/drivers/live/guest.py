@@ -7,7 +7,7 @@ A call that libvirt or QEMU refuse is no failure: what it was for waits for the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,19 +100,33 @@ class Guest:
         """
         until = self.step.clock() + patience
         while (error := self._call(name, function, *args)) is not None:
-            slow = _SLOW.search(error.detail) is not None or error.code == libvirt.VIR_ERR_OPERATION_TIMEOUT
-            if slow and self.step.clock() < until:
+            if _is_slow(error) and self.step.clock() < until:
                 self.step.sleep(GLANCE)
                 continue
-            if slow:
-                self.wait_for(paths)
-            elif error.code in _REFUSALS or error.detail.endswith(_KERNEL):
-                self.refuse(paths, error.detail)
-            else:
-                self.settled |= dict.fromkeys(paths, error.summary)
-                self.failures.append(error)
+            self._judge(paths, error)
             return False
         return True
+
+    def attempt_all(self, name: str, function: Callable[..., Any], calls: Mapping[str, tuple[Any, ...]]) -> None:
+        """One call for each path; a refused one again as long as others go through: one value may be in another's way."""
+        rest = dict(calls)
+        while rest:
+            failed = {path: error for path, args in rest.items() if (error := self._call(name, function, *args)) is not None}
+            if len(failed) == len(rest):
+                for path, error in failed.items():
+                    self._judge([path], error)
+                return
+            rest = {path: rest[path] for path in failed}
+
+    def _judge(self, paths: Iterable[str], error: LibvirtCallError) -> None:
+        """What an error means for the paths: the guest is slow, it is a refusal, or a failure."""
+        if _is_slow(error):
+            self.wait_for(paths)
+        elif error.code in _REFUSALS or error.detail.endswith(_KERNEL):
+            self.refuse(paths, error.detail)
+        else:
+            self.settled |= dict.fromkeys(paths, error.summary)
+            self.failures.append(error)
 
     def _call(self, name: str, function: Callable[..., Any], *args: Any) -> LibvirtCallError | None:
         try:
@@ -160,6 +174,10 @@ class Guest:
     def _why(self, section: str) -> str:
         """What kept the parts of a section from coming."""
         return "; ".join(dict.fromkeys(why for path, why in self.settled.items() if path.startswith(f"{section}/")))
+
+
+def _is_slow(error: LibvirtCallError) -> bool:
+    return _SLOW.search(error.detail) is not None or error.code == libvirt.VIR_ERR_OPERATION_TIMEOUT
 
 
 def _shows(mapping: Canonical, path: str) -> bool:

@@ -8,11 +8,12 @@ import libvirt
 
 from reconciler.host.drivers.live.guest import LIVE, Guest
 from reconciler.xmltree import mark as marks
-from reconciler.xmltree.document import Element, serialize, tag
+from reconciler.xmltree.document import Element, parse, serialize, tag
 from reconciler.xmltree.paths import name_of
 
 _PREFIXES = tuple(f"m{number}" for number in range(100))
 _CALL = "virDomainSetMetadata"
+_ALL = "metadata"
 
 
 def title(guest: Guest, paths: Collection[str]) -> None:
@@ -30,9 +31,15 @@ def _text(guest: Guest, paths: Collection[str], element: str, what: int) -> None
 
 
 def elements(guest: Guest, paths: Collection[str]) -> None:
-    """Sets the elements that the paths name, and takes those away that the target does not have; everybody else's stay."""
+    """Sets the elements that the paths name, and takes those away that the target does not have; everybody else's stay.
+
+    The path of them all, where they come or go together, names those that are declared now or were before.
+    """
     wanted, there = _elements(guest.target), _elements(guest.live)
     named = {path.split("/")[1].partition("[")[0] for path in paths if "/" in path}
+    if _ALL in paths:
+        declared = (guest.step.desired.xml, guest.step.intent)
+        named |= {name_of(element) for text in declared if text for element in _elements(parse(text)).values()}
     for uri in {**wanted, **there}:
         if name_of(wanted.get(uri, there.get(uri, guest.target))) not in named:
             continue

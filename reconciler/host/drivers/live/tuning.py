@@ -19,18 +19,18 @@ _PERIOD = 100_000  # microseconds: the kernel's own
 def scheduling(guest: Guest, paths: Collection[str]) -> None:
     """By virDomainSetSchedulerParametersFlags, one call a parameter: one that is refused holds no other back.
 
-    Quotas that go are first: the kernel refuses a period that makes a group's share smaller than that of a part of it.
+    The kernel refuses what would give a part of the guest a greater share than the whole has, at any moment between.
     """
-    for path in sorted(paths, key=lambda path: guest.target.find(path) is not None or not path.endswith("quota")):
+    calls: dict[str, tuple[object, ...]] = {}
+    for path in paths:
         name = path.rpartition("/")[2]
         text = guest.target.findtext(path)
         if text is None and name == "shares":
             guest.refuse([path], _NO_DEFAULT)
             continue
         value = int(text) if text is not None else _NEVER if name.endswith("quota") else _PERIOD
-        parameters = {_SCHEDULER.get(name, name): value}
-        call = guest.domain.setSchedulerParametersFlags
-        guest.attempt([path], "virDomainSetSchedulerParametersFlags", call, parameters, LIVE)
+        calls[path] = ({_SCHEDULER.get(name, name): value}, LIVE)
+    guest.attempt_all("virDomainSetSchedulerParametersFlags", guest.domain.setSchedulerParametersFlags, calls)
 
 
 _SCHEDULER = MappingProxyType({"shares": "cpu_shares", "period": "vcpu_period", "quota": "vcpu_quota"})
