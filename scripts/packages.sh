@@ -19,7 +19,8 @@ for group; do
             ;;
         lab)
             packages+=(libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
-                qemu-system-x86 qemu-utils ovmf dnsmasq-base iproute2 procps util-linux binutils gcc libc6-dev)
+                qemu-system-x86 qemu-utils ovmf dnsmasq-base iproute2 procps util-linux binutils gcc libc6-dev
+                e2fsprogs scrub)
             ;;
         *) echo "${0##*/}: no such group: $group" >&2 && exit 2 ;;
     esac

@@ -10,7 +10,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from reconciler import __version__
-from reconciler.cli import applying, authoring, explaining, failure, importing, ownership, plans, starting, status
+from reconciler.cli import (
+    applying,
+    auditing,
+    authoring,
+    explaining,
+    failure,
+    importing,
+    ownership,
+    plans,
+    snapshots,
+    starting,
+    status,
+)
 from reconciler.cli.options import Connect, Invocation, NoColor, Quiet
 from reconciler.cli.screen import Screen
 from reconciler.errors import EXIT_FAILURE, EXIT_INVALID, EXIT_OK, UsageError, VireoError
@@ -25,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (starting, importing, authoring, plans, applying, status, explaining, ownership):
+for module in (starting, importing, authoring, plans, applying, status, explaining, snapshots, auditing, ownership):
     module.register(app)
 
 

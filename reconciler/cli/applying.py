@@ -46,6 +46,7 @@ def apply(  # noqa: PLR0913 (one argument an option)
     adopt: o.Adopt = False,
     allow: o.Allow = None,
     allow_mass_delete: o.AllowMassDelete = False,
+    correct_reverted: o.CorrectReverted = False,
     parallel: o.Parallel = 8,
     wait: o.Wait = "1m",
     connect: o.Connect = None,
@@ -54,14 +55,15 @@ def apply(  # noqa: PLR0913 (one argument an option)
 ) -> int:
     """Make the hosts match the manifests: shows the plan, asks, does it, and looks whether it was done."""
     screen = o.invocation(context).open(quiet=quiet, no_color=no_color, json=output is Shape.JSON)
-    run = _Run(screen, parallel, o.duration(wait, "--wait"))
+    run = Run(screen, parallel, o.duration(wait, "--wait"))
     if plan is not None:
         decided: dict[str, Any] = {"PATH": paths, "--label": labels, "--target": targets, "--prune": prune is not None}
         decided |= {"--adopt": adopt, "--allow": allow, "--allow-mass-delete": allow_mass_delete, "--connect": connect}
+        decided |= {"--correct-reverted": correct_reverted}
         return _apply_saved(run, plan, decided)
     if not paths:
         raise UsageError("apply needs manifests or a saved plan", hint="vireo apply PATH..., or vireo apply --plan FILE")
-    _must_be_able_to_ask(
+    must_be_able_to_ask(
         screen, "apply", yes=yes, instead="--yes, or save a plan with plan --out FILE and apply it with --plan FILE"
     )
     wanted = o.engine_options(
@@ -71,6 +73,7 @@ def apply(  # noqa: PLR0913 (one argument an option)
         allow=allow,
         adopt=adopt,
         allow_mass_delete=allow_mass_delete,
+        correct_reverted=correct_reverted,
         labels=labels,
         targets=targets,
     )
@@ -96,15 +99,15 @@ def destroy(  # noqa: PLR0913 (one argument an option)
 ) -> int:
     """Remove all that the project owns. Volumes stay unless their onDelete says otherwise."""
     screen = o.invocation(context).open(quiet=quiet, no_color=no_color, json=output is Shape.JSON)
-    run = _Run(screen, parallel, o.duration(wait, "--wait"))
-    _must_be_able_to_ask(screen, "destroy", yes=yes, instead="--yes")
+    run = Run(screen, parallel, o.duration(wait, "--wait"))
+    must_be_able_to_ask(screen, "destroy", yes=yes, instead="--yes")
     wanted = o.engine_options(context, connect=connect, destroy=True, allow=allow, labels=labels, targets=targets)
     agree = None if yes else _agree_to_destroy
     with work.prepared(paths, wanted, screen) as (ready, hosts):
         return run.carry_out(ready, hosts, agree)
 
 
-class _Run:
+class Run:
     """How a plan is carried out and shown, whichever command made it."""
 
     def __init__(self, screen: Screen, parallel: int, wait: float) -> None:
@@ -112,17 +115,23 @@ class _Run:
         self._parallel = parallel
         self._wait = wait
 
-    def carry_out(self, ready: Prepared, hosts: Hosts, agree: Callable[[Plan, Screen], bool] | None) -> int:
-        """Show the plan, ask `agree` (None: nobody is asked), do it. The exit code."""
+    def carry_out(
+        self,
+        ready: Prepared,
+        hosts: Hosts,
+        agree: Callable[[Plan, Screen], bool] | None,
+        again: Callable[[Prepared, Hosts], Prepared] | None = None,
+    ) -> int:
+        """Show the plan (none with its own `again`, see executor), ask `agree` (None: nobody is asked), do it. The exit code."""
         plan, screen = ready.plan, self.screen
-        if not screen.json:
+        if not screen.json and again is None:
             plans.show(plan, Format.TEXT, screen)
         if not plan.runnable:
             return self._nothing(plan)
         if agree is not None and not agree(plan, screen):
             screen.warn(_NOT_DONE)
             return EXIT_FAILURE
-        return self._execute(ready, hosts)
+        return self._execute(ready, hosts, again)
 
     def _nothing(self, plan: Plan) -> int:
         if self.screen.json:
@@ -133,7 +142,7 @@ class _Run:
             emit(ApplyFinished(done=0, failed=0, skipped=0, blocked=len(plan.blocked), seconds=0.0))
         return work.exit_code(plan)
 
-    def _execute(self, ready: Prepared, hosts: Hosts) -> int:
+    def _execute(self, ready: Prepared, hosts: Hosts, again: Callable[[Prepared, Hosts], Prepared] | None) -> int:
         from reconciler.cli.printers.progress import reporter
         from reconciler.engine import executor
 
@@ -141,14 +150,16 @@ class _Run:
         emit = reporter(self.screen)
         try:
             with Interrupt(stop, self.screen.warn):
-                outcome = executor.execute(ready, hosts, emit=emit, parallel=self._parallel, stop=stop, wait=self._wait)
+                outcome = executor.execute(
+                    ready, hosts, emit=emit, parallel=self._parallel, stop=stop, wait=self._wait, again=again
+                )
         finally:
             emit.close()
         unreached = not all(host.reachable for host in ready.plan.hosts)
         return EXIT_FAILURE if unreached else outcome.exit_code
 
 
-def _apply_saved(run: _Run, file: str, decided: Mapping[str, Any]) -> int:
+def _apply_saved(run: Run, file: str, decided: Mapping[str, Any]) -> int:
     too_much = [name for name, value in decided.items() if value]
     if too_much:
         raise UsageError(
@@ -164,7 +175,8 @@ def _apply_saved(run: _Run, file: str, decided: Mapping[str, Any]) -> int:
         return run.carry_out(ready, hosts, None)
 
 
-def _must_be_able_to_ask(screen: Screen, command: str, *, yes: bool, instead: str) -> None:
+def must_be_able_to_ask(screen: Screen, command: str, *, yes: bool, instead: str) -> None:
+    """Raises UsageError where nobody can say yes; `instead` is what does."""
     if not yes and (screen.json or not screen.can_ask):
         why = "with -o json nobody is asked" if screen.json else "there is no terminal to ask on"
         raise UsageError(f"{command} asks before it changes anything, and {why}; nothing was done", hint=f"use {instead}")

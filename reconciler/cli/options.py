@@ -83,6 +83,12 @@ AllowMassDelete = Annotated[
         "--allow-mass-delete", rich_help_panel=_LIMITS, help="Allow more deletions in one run than prune.limit of the Project."
     ),
 ]
+CorrectReverted = Annotated[
+    bool,
+    typer.Option(
+        "--correct-reverted", rich_help_panel=_LIMITS, help="Bring what was reverted to a snapshot back to its manifest."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Parallel = Annotated[int, typer.Option("--parallel", metavar="N", min=1, max=256, help="Actions that may run side by side.")]
 ShapeOutput = Annotated[Shape, typer.Option("-o", "--output", rich_help_panel=_OUTPUT, help="Form of the result.")]
@@ -126,6 +132,7 @@ def engine_options(  # noqa: PLR0913 (one argument an option)
     adopt: bool = False,
     allow_mass_delete: bool = False,
     destroy: bool = False,
+    correct_reverted: bool = False,
     labels: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
 ) -> Options:
@@ -139,6 +146,7 @@ def engine_options(  # noqa: PLR0913 (one argument an option)
         adopt=adopt,
         allow_mass_delete=allow_mass_delete,
         destroy=destroy,
+        correct_reverted=correct_reverted,
         labels=label_map(labels or ()),
         targets=tuple(target(text) for text in targets or ()),
     )

@@ -37,6 +37,7 @@ def plan(  # noqa: PLR0913 (one argument an option)
     adopt: o.Adopt = False,
     allow: o.Allow = None,
     allow_mass_delete: o.AllowMassDelete = False,
+    correct_reverted: o.CorrectReverted = False,
     connect: o.Connect = None,
     quiet: o.Quiet = False,
     no_color: o.NoColor = False,
@@ -50,6 +51,7 @@ def plan(  # noqa: PLR0913 (one argument an option)
         allow=allow,
         adopt=adopt,
         allow_mass_delete=allow_mass_delete,
+        correct_reverted=correct_reverted,
         labels=labels,
         targets=targets,
     )

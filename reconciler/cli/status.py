@@ -34,9 +34,11 @@ def status(  # noqa: PLR0913 (one argument an option)
     from reconciler.cli.printers import tables
 
     with work.prepared(paths, wanted, screen) as (ready, _hosts):
-        plan = ready.plan
+        from reconciler.engine import snapshots
+
+        plan, counts = ready.plan, snapshots.counted(ready.states)
     if screen.json:
-        screen.data(tables.status_json(plan))
+        screen.data(tables.status_json(plan, counts))
     else:
-        screen.result(tables.status(plan, screen.symbols, screen.width))
+        screen.result(tables.status(plan, screen.symbols, screen.width, counts))
     return EXIT_OK if all(host.reachable for host in plan.hosts) else EXIT_FAILURE

@@ -37,7 +37,7 @@ Emit = Callable[[Event], None]
 POLL = 0.2  # seconds between two looks at the stop event while actions are under way
 
 
-def execute(
+def execute(  # noqa: PLR0913 (how a run is done, beside what)
     prepared: Prepared,
     hosts: Hosts,
     *,
@@ -46,18 +46,20 @@ def execute(
     stop: threading.Event | None = None,
     wait: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
+    again: Callable[[Prepared, Hosts], Prepared] | None = None,
 ) -> Outcome:
     """Run all that is not blocked, at most `parallel` actions at a time on each host.
 
     Takes the project's lock on each host that has something to do (waiting `wait` seconds for another holder), then looks
-    again: what was not agreed to is not done. Raises LockedError and StalePlanError, both before anything was changed.
+    again (by `again`): what was not agreed to is not done. Raises LockedError and StalePlanError, both before anything was
+    changed.
     """
     stopping = stop or threading.Event()
     touched = sorted({action.resource.host for action in prepared.plan.runnable})
     said = _Locked(emit)
     with ExitStack() as held:
         locks = {name: held.enter_context(_lock(prepared, hosts, name, said, wait)) for name in touched}
-        fresh = _again(prepared, hosts)
+        fresh = (again or _again)(prepared, hosts)
         said(ApplyStarted(fresh.plan))
         run = _Run(fresh.plan, Resources(fresh, hosts, said), locks, said, stopping, clock, parallel)
         return run.all()
@@ -132,6 +134,7 @@ class _Run:
     def all(self) -> Outcome:
         """Run until nothing is left that can be run."""
         began = self._clock()
+        self._resources.check()
         self._resources.announce()
         for action in self._plan.blocked:
             self._emit(ActionSkipped(action, f"blocked: {action.blocked}"))

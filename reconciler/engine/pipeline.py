@@ -41,6 +41,7 @@ class Options:
     adopt: bool = False
     allow_mass_delete: bool = False
     destroy: bool = False
+    correct_reverted: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
 
@@ -53,6 +54,7 @@ class Options:
             destroy=self.destroy,
             adopt=self.adopt,
             allow_mass_delete=self.allow_mass_delete,
+            correct_reverted=self.correct_reverted,
             targets=self._selection(manifests),
         )
 
@@ -71,7 +73,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan, and what it was made from. `volume_paths` are the future paths of declared volumes, by host name and path."""
+    """A plan, and what it was made from. `volume_paths` are the future paths of declared volumes, by host name and path.
+
+    `aside`: the plan is about something else than the manifests (a snapshot), and what differs from them stays as it is.
+    """
 
     project: Project
     plan: Plan
@@ -79,6 +84,7 @@ class Prepared:
     states: tuple[HostState, ...]
     policy: Policy
     volume_paths: Mapping[tuple[str, str], ResourceId] = field(default_factory=dict)
+    aside: bool = False
 
 
 def now() -> str:

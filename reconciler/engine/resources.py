@@ -6,12 +6,13 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from reconciler.engine.hosts import Hosts
 from reconciler.engine.pipeline import Prepared
 from reconciler.errors import ConnectionLostError, HostError
-from reconciler.host.drivers import DRIVERS, Step, settle
+from reconciler.host.drivers import CHECKS, DRIVERS, Step, settle
 from reconciler.host.inventory import Inventory
 from reconciler.host.observe import observe_one
 from reconciler.kinds import KINDS
@@ -19,6 +20,8 @@ from reconciler.model.event import ActionProgress, Event, Notice
 from reconciler.model.plan import Action, ResourcePlan, Verb
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import HostState, Mark, Observed
+from reconciler.planning.chains import Layers
+from reconciler.planning.policy import INHERITED
 from reconciler.planning.verify import Work, verify
 from reconciler.xmltree.document import parse
 
@@ -45,17 +48,29 @@ class Resources:
         self._clock, self._sleep = clock, sleep
         self._plans: dict[ResourceId, ResourcePlan] = {plan.id: plan for plan in prepared.plan.resources}
         self._states: dict[str, HostState] = {state.facts.name: state for state in prepared.states}
+        self._layers = {name: Layers(state.resources) for name, state in self._states.items()}
         self._verbs: dict[ResourceId, set[Verb]] = {}
         self._refused: dict[ResourceId, dict[str, str]] = {}
         self._guard = threading.Lock()
         self._settled: dict[str, list[Mark]] = {}
         self._written = clock()
         touched = {action.resource.host for action in prepared.plan.runnable}
-        self._inventories = {name: Inventory.open(hosts.sessions[name], prepared.project.name) for name in touched}
+        self._inventories = {
+            name: self.persist(name, functools.partial(Inventory.open, hosts.sessions[name], prepared.project.name))
+            for name in touched
+        }
 
     def announce(self) -> None:
-        """Write down, before the first call, everything that is about to be made: so that nothing half-made is ever lost."""
+        """Write down, before the first call, what is about to be made, and what volumes inherit from the domains that go.
+
+        So nothing half-made is ever lost, and nothing that is to be wiped is forgotten once the domain is gone that said so.
+        """
         new: dict[str, list[Mark]] = {}
+        for plan in self._plans.values():
+            before, legacy = self.mark(plan.id) if plan.id.host in self._inventories else None, plan.options.get(INHERITED)
+            if before is not None and legacy and before.options.get(INHERITED) != legacy:
+                mark = replace(before, options={**before.options, INHERITED: legacy}, digest="")
+                new.setdefault(plan.id.host, []).append(mark)
         for action in self._prepared.plan.runnable:
             id_, plan = action.resource, self._plans[action.resource]
             if self.mark(id_) is None and plan.desired is not None:
@@ -82,10 +97,25 @@ class Resources:
                 message = f"{action.resource.kind} has no {action.verb.value}"
                 raise HostError(message)
             return
-        session = self._hosts.sessions[action.resource.host]
+        step = self._step(action)
+        if action.verb is Verb.CREATE:
+            self._announce_anew(action.resource)
+        self.persist(action.resource.host, lambda: driver(step))
+        if action.verb is Verb.RESTART:
+            with self._guard:
+                self._refused.pop(action.resource, None)  # the running object is another one now
+
+    def check(self) -> None:
+        """Find out, before anything is done or written down, what a host cannot do of the plan. Raises HostError."""
+        for action in self._prepared.plan.runnable:
+            check = CHECKS.get((action.resource.kind, action.verb))
+            if check is not None:
+                self.persist(action.resource.host, functools.partial(check, self._step(action)))
+
+    def _step(self, action: Action) -> Step:
         mark = self.mark(action.resource)
-        step = Step(
-            session=session,
+        return Step(
+            session=self._hosts.sessions[action.resource.host],
             project=self._prepared.project.name,
             action=action,
             plan=self._plans[action.resource],
@@ -96,10 +126,14 @@ class Resources:
             record=lambda new: self._inventories[action.resource.host].write([new]),
             refuse=lambda path, reason: self._refuse(action, path, reason),
         )
-        self.persist(action.resource.host, lambda: driver(step))
-        if action.verb is Verb.RESTART:
-            with self._guard:
-                self._refused.pop(action.resource, None)  # the running object is another one now
+
+    def _announce_anew(self, id_: ResourceId) -> None:
+        """What was wiped is deleted by now: what is made in its place is another object, and is not to be wiped."""
+        inventory, plan = self._inventories[id_.host], self._plans[id_]
+        mark = inventory.marks.get(id_)
+        if mark is not None and mark.wiping and plan.desired is not None:
+            new = replace(mark, uuid=_uuid(plan), xml=plan.desired.xml, digest="", wiping=False, pending=True)
+            self.persist(id_.host, lambda: inventory.write([new]))
 
     def refused(self, id_: ResourceId) -> Mapping[str, str]:
         """The paths of this resource that its running object could not take, each with the reason."""
@@ -126,13 +160,18 @@ class Resources:
         plan, verbs = self._plans[id_], self._verbs[id_]
         observed = self._observe(id_)
         if plan.desired is None:
+            if self._prepared.aside:
+                return ()
             gone = Verb.FORGET in verbs or observed is None
             if gone:
                 self.persist(id_.host, lambda: inventory.forget([id_]))
             return () if gone else ("state",)
         before = self.mark(id_)
-        work = Work(bool(verbs & DEFINING), self._withheld(id_), before, self.refused(id_))
-        verdict = verify(self._prepared.project, plan.desired, observed, self._states[id_.host].facts.machines, work)
+        state = self._states[id_.host]
+        work = Work(bool(verbs & DEFINING), self._withheld(id_), before, self.refused(id_), self._layers[id_.host])
+        verdict = verify(self._prepared.project, plan.desired, observed, state.facts.machines, work)
+        if self._prepared.aside and (plan.differences or verdict.leftover):
+            return ()  # it was not the manifest that was applied: what is known of that stays as it is
         if verdict.mark is not None:
             mark = verdict.mark
             settled = self.persist(id_.host, lambda: settle(session, mark))

@@ -8,6 +8,7 @@ from reconciler.host.inventory import Survey, survey
 from reconciler.host.ownership import claim
 from reconciler.host.reading import domain, network, storage
 from reconciler.host.session import Session
+from reconciler.kinds import KINDS
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import HostState, Mark, Observed
 
@@ -35,6 +36,13 @@ def state_of(session: Session, project: str, found: Survey) -> HostState:
     """The same with the inventories as they were read before; `found` may lack what could not be read."""
     resources: dict[ResourceId, Observed] = {}
     foreign: dict[ResourceId, str] = {}
+    shared: dict[ResourceId, str] = {}
+    theirs = {
+        (mark.id.kind, mark.uuid): name
+        for name, marks in found.marks.items()
+        for mark in marks.values()
+        if name != project and mark.uuid and not KINDS[mark.id.kind].marked
+    }
     inventory: dict[ResourceId, Mark] = dict(found.marks.get(project, {}))
     for read in READ_ALL:
         for observed in read(session):
@@ -44,7 +52,9 @@ def state_of(session: Session, project: str, found: Survey) -> HostState:
                 foreign[observed.id] = claimed.foreign
             if claimed.observed.mark is not None:
                 inventory[claimed.observed.mark.id] = claimed.observed.mark
-    return HostState(facts=session.facts, resources=resources, inventory=inventory, foreign_marks=foreign)
+                if (observed.id.kind, observed.uuid) in theirs:  # one that somebody removed, and they made again, say
+                    shared[observed.id] = theirs[observed.id.kind, observed.uuid]
+    return HostState(facts=session.facts, resources=resources, inventory=inventory, foreign_marks=foreign, shared=shared)
 
 
 def observe_one(

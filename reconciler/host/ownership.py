@@ -38,6 +38,8 @@ def claim(observed: Observed, project: str, survey: Survey) -> Claim:
         return Claim(replace(observed, details=details), own.project)
     listed = survey.marks.get(project, {})
     entry = None if own is None else listed.get(own.id)
+    if own is not None and entry is not None:
+        own = replace(own, wiping=entry.wiping, snapshots=entry.snapshots, reverted=entry.reverted)
     if own is not None and (entry is None or entry.pending):
         details["half_marked"] = "the inventory does not list it as done"
     elif own is None and (own := _listed(observed, listed)) is not None and KINDS[observed.id.kind].marked and not own.pending:

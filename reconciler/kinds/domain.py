@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from reconciler.kinds.domain_belongings import BELONGINGS, LENT, REFERENCES
 from reconciler.kinds.domain_ways import WAYS
-from reconciler.kinds.kind import Key, Kind, Lifecycle, Reference, Rules, Transition
+from reconciler.kinds.kind import Key, Kind, Lifecycle, Rules, Transition
 from reconciler.kinds.spellings import cpuset, family, lower, number
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Verb
@@ -19,13 +20,13 @@ KEYS = {
     "devices/graphics": Key(("@type",)),
     "devices/channel": Key(("target/@name",), paired_by="@type"),
     "devices/filesystem": Key(("target/@dir",)),
-    "devices/input": Key(("@type+@bus",), paired_by="@type"),
+    "devices/input": Key(("@type+@bus", "source/@dev"), paired_by="@type"),
     "devices/hostdev": Key(
         (
-            "source/address/@domain+source/address/@bus+source/address/@slot+source/address/@function",
-            "source/address/@bus+source/address/@device",
+            "source/address/@domain=0+source/address/@bus+source/address/@slot+source/address/@function=0",
             "source/address/@uuid",
-            "source/vendor/@id+source/product/@id",
+            "source/vendor/@id+source/product/@id",  # a running guest has the address as well
+            "source/address/@bus+source/address/@device",
             "source/adapter/@name+source/address/@target+source/address/@unit",
         ),
         paired_by="@type",
@@ -121,6 +122,7 @@ RULES = Rules(
     },
     owned=frozenset({"devices/disk", "devices/interface", "devices/hostdev", "devices/filesystem", "devices/redirdev"}),
     complete=frozenset({"os/boot", "qemu:commandline/qemu:arg", "qemu:commandline/qemu:env"}),
+    sole=frozenset({"seclabel"}),
     shared=frozenset({"metadata", "features", "devices"}),
     hidden=(
         "@id",
@@ -164,6 +166,13 @@ RULES = Rules(
         "devices/tpm/backend": "@type",
         "devices/disk/source": "@protocol",
     },
+    of_variant={
+        "devices/disk": ("source", "backingStore"),
+        "devices/interface": ("source", "virtualport", "ip", "route"),
+        "devices/filesystem": ("source",),
+        "devices/hostdev": ("source",),
+        **dict.fromkeys((f"devices/{name}" for name in ("channel", "serial", "console", "parallel")), ("source", "protocol")),
+    },
     placed_by={
         "devices/disk": ("target/@bus", "target/@dev"),
         "devices/controller": ("@model",),
@@ -187,6 +196,7 @@ RULES = Rules(
     ),
     displaced={"os/boot": "devices/*/boot", "devices/*/boot": "os/boot"},
     falls_with={"devices/graphics[spice]": "audio[@type='spice']"},
+    beside={"devices/disk[@type='block']": "source"},
     expanded={"cputune/vcpusched": "vcpus", "cputune/iothreadsched": "iothreads"},
     derived_mac="devices/interface",
     derived_serial="devices/disk",
@@ -208,8 +218,9 @@ LIFECYCLE = Lifecycle(
         Transition(Verb.SAVE, "paused", "saved", Impact.LIVE, cost=3, only=PERSISTENT),
         Transition(Verb.RESTORE, "saved", "running", cost=3, only=PERSISTENT),
         Transition(Verb.RESTORE_PAUSED, "saved", "paused", cost=3, only=PERSISTENT),
-        Transition(Verb.DISCARD_SAVED, "saved", "stopped", Impact.DATA_LOSS, only=PERSISTENT),
+        Transition(Verb.DISCARD_SAVED, "saved", "stopped", Impact.DATA_LOSS, cost=10, only=PERSISTENT),
         Transition(Verb.UNDEFINE, "stopped", "undefined", only=PERSISTENT),
+        Transition(Verb.UNDEFINE, "saved", "undefined", Impact.DATA_LOSS, cost=10, only=PERSISTENT),  # dearer than not to save
         Transition(Verb.CREATE, "undefined", "running", only=TRANSIENT),
         Transition(Verb.SHUTDOWN, "running", "undefined", Impact.LIVE, cost=10, only=TRANSIENT),
         Transition(Verb.SUSPEND, "running", "paused", Impact.LIVE),
@@ -224,26 +235,11 @@ DOMAIN = Kind(
     lifecycle=LIFECYCLE,
     rules=RULES,
     ways=WAYS,
-    references=(
-        Reference("Volume", "devices/disk/source", name="volume", pool="pool"),
-        Reference("Pool", "devices/disk/source", name="pool"),
-        Reference("Volume", "devices/disk/source", name="file", by_path=True),
-        Reference("Volume", "devices/disk/source", name="dev", by_path=True),
-        Reference("Volume", "devices/disk//backingStore/source", name="file", by_path=True),
-        Reference("Volume", "devices/disk//backingStore/source", name="dev", by_path=True),
-        Reference("Volume", "devices/disk//backingStore/source", name="volume", pool="pool"),
-        Reference("Volume", "devices/disk/mirror/source", name="file", by_path=True),
-        Reference("Volume", "devices/disk/mirror/source", name="dev", by_path=True),
-        Reference("Volume", "devices/memory/source/path", name="", by_path=True),
-        Reference("Volume", "os/kernel", name="", by_path=True),
-        Reference("Volume", "os/initrd", name="", by_path=True),
-        Reference("Volume", "os/dtb", name="", by_path=True),
-        Reference("Volume", "os/loader", name="", by_path=True),
-        Reference("Volume", "os/nvram", name="", by_path=True),
-        Reference("Volume", "os/nvram/source", name="file", by_path=True),
-        Reference("Network", "devices/interface/source", name="network"),
-    ),
+    references=REFERENCES,
+    lent=LENT,
+    belongings=BELONGINGS,
+    emptied_by={"wipe": Verb.WIPE, "delete": Verb.DELETE},
     marked=True,
-    later=("snapshots",),
+    layered="devices/disk",
     restarts=True,
 )

@@ -15,7 +15,7 @@ from reconciler.model.difference import Impact
 from reconciler.model.plan import Verb
 from reconciler.xmltree.rules import Key, Rules
 
-__all__ = ["Key", "Kind", "Lifecycle", "Reference", "Rules", "Transition", "Way"]
+__all__ = ["Belonging", "Key", "Kind", "Lifecycle", "Reference", "Rules", "Transition", "Way"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ class Way:
 
     The first way of a kind whose pattern matches counts. `verb` repairs it in the definition; `impact` is what bringing it into
     effect does to an active object (to an inactive one: nothing). `refusal` says why there is no way at all; `grows_only` that
-    an amount may become larger only, and why. For people: `how` it is done, in one sentence, `since` which version libvirt has
-    the call, and what it `needs` beside that.
+    an amount may become larger only, and why; `awaits` what a running object has to do itself for an amount that was asked of
+    it: where it has another one, that is told and is no difference. For people: `how` it is done, in one sentence, `since` which
+    version libvirt has the call, and what it `needs` beside that.
     """
 
     pattern: str
@@ -58,6 +59,7 @@ class Way:
     impact: Impact
     refusal: str = ""
     grows_only: str = ""
+    awaits: str = ""
     how: str = ""
     since: str = ""
     needs: str = ""
@@ -68,7 +70,8 @@ class Reference:
     """Where the XML names another resource: `path` is an ElementPath below the root whose element carries the names.
 
     `name` and `pool` are attributes of that element; an empty `name` means its text. With `by_path` the value is a file's path:
-    the volume with that path is meant.
+    the volume with that path is meant; with `below` it is a folder's: every volume in it is used, and none of them needed.
+    `own` says that what is there is the object's own data, unless the element is among those that the kind lists as `lent`.
     """
 
     kind: str
@@ -76,6 +79,23 @@ class Reference:
     name: str
     pool: str = ""
     by_path: bool = False
+    below: bool = False
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """Something that an object has beside its definition and its volumes, and that its removal must deal with.
+
+    It is there if the observed object has the `detail`, or its XML the element at `path`. `retained` says what becomes of it
+    where the data are kept; empty where the way to the removal ends it. `beside` says that it is in a file of its own.
+    """
+
+    word: str
+    detail: str = ""
+    path: str = ""
+    retained: str = ""
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +109,10 @@ class Kind:
     any user, or only an active one; `interrupts` which ones cut active users off and connect them again. `filled_by` are the
     options that fill a new object with data: one that was not finished is made again; `copied_from` is the one of them that names
     the object of this kind that a new one is copied from. `made_as` are the paths that stay as they were made: where they do not,
-    another object has the name. `later` are options that manifests may carry already and that this version does not act on.
+    another object has the name. `emptied_by` maps a data policy (`onDelete`) to the verb that goes before the last step of a
+    removal, `belongings` are what goes or stays with it, `lent` the elements whose references are not the object's own data.
+    `layered` is the ElementPath of devices that may go on in an overlay on top of the declared file.
+    `later` are options that manifests may carry already and that this version does not act on.
     """
 
     name: str
@@ -106,6 +129,10 @@ class Kind:
     filled_by: tuple[str, ...] = ()
     copied_from: str = ""
     made_as: tuple[str, ...] = ()
+    emptied_by: Mapping[str, Verb] = field(default_factory=dict)
+    belongings: tuple[Belonging, ...] = ()
+    lent: tuple[str, ...] = ()
+    layered: str = ""
     later: tuple[str, ...] = ()
     held: Mapping[Verb, Literal["any", "active"]] = field(default_factory=dict)
     interrupts: frozenset[Verb] = frozenset()

@@ -26,7 +26,15 @@ VOLUME = Kind(
         quantities={"capacity": "bytes", "allocation": "bytes", "physical": "bytes"},
         rounding={"capacity": 1024},
         spellings={"target/permissions/mode": octal},
-        hidden=("key", "physical", "source", "target/timestamps/**", "@type"),
+        hidden=(
+            "key",
+            "physical",
+            "source",
+            "target/timestamps/**",
+            "backingStore/timestamps/**",
+            "backingStore/permissions/**",
+            "@type",
+        ),
         create_only=(
             "allocation",
             "target/path",
@@ -54,6 +62,6 @@ VOLUME = Kind(
     filled_by=("clone", "upload"),
     copied_from="clone",
     made_as=("target/format/@type",),
-    later=("wipe",),
-    held={Verb.DELETE: "any"},
+    emptied_by={"wipe": Verb.WIPE},
+    held={Verb.DELETE: "any", Verb.WIPE: "any"},
 )

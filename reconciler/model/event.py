@@ -121,4 +121,5 @@ def to_json(event: Event) -> dict[str, Any]:
 def _action(action: Action) -> dict[str, Any]:
     resource = action.resource
     identity = {"kind": resource.kind, "name": resource.name, "host": resource.host}
-    return {"id": action.id, "verb": action.verb.value, **identity}
+    snapshot = {"snapshot": action.snapshot.name} if action.snapshot is not None else {}
+    return {"id": action.id, "verb": action.verb.value, **identity, **snapshot}

@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.model.difference import Difference, Impact
 from reconciler.model.resource import ResourceId
+from reconciler.model.snapshot import SnapshotSpec
 from reconciler.model.state import Desired
 
 FORMAT = "vireo-plan/1"
@@ -38,6 +39,10 @@ class Verb(enum.StrEnum):
     FORGET = "forget"
     UNDEFINE = "undefine"
     DELETE = "delete"
+    WIPE = "wipe"
+    SNAPSHOT = "snapshot"
+    DELETE_SNAPSHOT = "delete-snapshot"
+    REVERT = "revert"
 
 
 class Status(enum.StrEnum):
@@ -58,7 +63,8 @@ class Action:
     """One libvirt step. `needs` names the actions that must have succeeded before; `blocked` says why it is not run.
 
     `paths` are the differences that it repairs. `consented` is true where the manifest itself or a switch asked for just
-    this loss (a deletion by policy): the ceiling does not hold it back.
+    this loss (a deletion by policy): the ceiling does not hold it back. `snapshot` is what the snapshot verbs are about (for
+    all but taking one, its name counts).
     """
 
     id: str
@@ -70,6 +76,7 @@ class Action:
     blocked: str | None = None
     paths: tuple[str, ...] = ()
     consented: bool = False
+    snapshot: SnapshotSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +189,4 @@ def _action_json(action: Action) -> dict[str, Any]:
         "needs": list(action.needs),
         "blocked": action.blocked,
         "paths": list(action.paths),
-    }
+    } | ({"snapshot": action.snapshot.name} if action.snapshot is not None else {})

@@ -17,7 +17,8 @@ class Desired:
     Secret values in it are replaced by a placeholder; `secrets` maps placeholders to values, and is never stored or printed.
     `options` are the parts of the spec that do not show in the XML, as plain JSON data under their manifest names
     (shutdown, update, onDelete, persistent, upload ...).
-    `digest` identifies xml, state, autostart and options together.
+    `digest` identifies xml, state, autostart and options together. `declared` is `xml` as the manifest says it where `xml` was
+    adapted to what became of it on the host (a disk that goes on in an overlay), else "": that is what marks keep.
     """
 
     id: ResourceId
@@ -30,6 +31,7 @@ class Desired:
     protect: bool = False
     adopt: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    declared: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -43,7 +45,11 @@ class Mark:
     `normalised` holds what libvirt made of declared paths: path -> the value read back, None if it dropped it.
     `refused` are paths that the running object of `run` (its number on the host) could not take, with the reasons: they wait for
     its next start. `retired` are paths that left the manifest and that the running object still has, with their values.
-    `pending` is true from before the first call of a creation until its verification.
+    `pending` is true from before the first call of a creation until its verification, `wiping` from before the first byte of a
+    volume is overwritten until it is deleted. `snapshots` are those that Vireo took of a domain: name -> seconds since the epoch
+    at which it was made, as text. `reverted` is the snapshot that a domain was reverted to since its manifest was last applied:
+    what differs since then is not corrected without a word. The last two, and `wiping`, are always the inventory's: a revert
+    brings a domain's own metadata back to what they were.
     """
 
     project: str
@@ -61,7 +67,10 @@ class Mark:
     retired: Mapping[str, str] = field(default_factory=dict)
     run: str = ""
     pending: bool = False
+    wiping: bool = False
     protect: bool = False
+    snapshots: Mapping[str, str] = field(default_factory=dict)
+    reverted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Observed:
 
     `persistent` is the inactive definition, None for a transient object; `live` the definition of the running one, None
     if it is not active. A volume has its XML in `persistent`. `details` are facts that are not in the XML, by name
-    (for a domain: managed_save, snapshots, checkpoints).
+    (for a domain: managed_save, snapshots: tuple[model.snapshot.Snapshot, ...], checkpoints: how many).
     """
 
     id: ResourceId
@@ -109,13 +118,15 @@ class HostState:
 
     `resources` holds all objects of the host, foreign ones included (their `mark` is None).
     `inventory` holds this project's marks, also of objects that are not there any more.
-    `foreign_marks` maps objects that other projects own to the project's name.
+    `foreign_marks` maps objects that other projects own to the project's name, `shared` objects of this project that the
+    inventory of another one lists as well.
     """
 
     facts: HostFacts
     resources: Mapping[ResourceId, Observed] = field(default_factory=dict)
     inventory: Mapping[ResourceId, Mark] = field(default_factory=dict)
     foreign_marks: Mapping[ResourceId, str] = field(default_factory=dict)
+    shared: Mapping[ResourceId, str] = field(default_factory=dict)
     error: str = ""
 
     @property

@@ -8,6 +8,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.plan import Verb
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import Desired
+from reconciler.planning.heirs import Heir
 from reconciler.planning.step import Step
 from reconciler.planning.subject import Decision, Subject
 
@@ -18,13 +19,18 @@ WRITING = frozenset({Verb.RECORD, Verb.FORGET, Verb.ADOPT})
 
 @dataclass(slots=True)
 class Case:
-    """`steps` change as guards look at them; `needs` are the resources that must be there before."""
+    """`steps` change as guards look at them; `needs` are the resources that must be there before.
+
+    `heir` says with whom a volume goes, if it goes with the domain that used it; it `inherits` unless that one stays.
+    """
 
     subject: Subject
     desired: Desired | None
     decision: Decision = field(default_factory=Decision)
     steps: list[Step] = field(default_factory=list)
     needs: frozenset[ResourceId] = frozenset()
+    heir: Heir | None = None
+    inherits: bool = True
 
     @property
     def id(self) -> ResourceId:

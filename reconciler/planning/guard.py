@@ -11,7 +11,7 @@ from reconciler.model.plan import Verb
 from reconciler.model.resource import ResourceId
 from reconciler.planning.step import Step
 
-DESTROYING = frozenset({Verb.UNDEFINE, Verb.DELETE, Verb.DISCARD_SAVED})
+DESTROYING = frozenset({Verb.UNDEFINE, Verb.DELETE, Verb.WIPE, Verb.DISCARD_SAVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Situation:
 
     `users` are those that keep using the resource after this plan, `active_users` the running ones among them. `too_many` says
     that the plan's deletions are more than the limit (and which), empty if they are not. `ending` is the verb after which the
-    object is gone, if it is to go: of a transient one its end.
+    object is gone, if it is to go: of a transient one its end. `shared_with` is another project that lists the object, too.
     """
 
     kind: Kind
@@ -32,6 +32,7 @@ class Situation:
     removing: bool = False
     too_many: str = field(default="")
     ending: Verb | None = None
+    shared_with: str = ""
 
     def destroys(self, step: Step) -> bool:
         """Whether the step ends what the object is."""
@@ -52,6 +53,12 @@ def _in_use(step: Step, situation: Situation) -> str | None:
     return f"in use by {', '.join(map(str, sorted(users)))}" if users else None
 
 
+def _shared(step: Step, situation: Situation) -> str | None:
+    if not situation.shared_with or step.verb not in situation.kind.held or not situation.destroys(step):
+        return None
+    return f"in use by the project {situation.shared_with}, whose inventory lists it as well: one of the two must forget it"
+
+
 def _mass_deletion(step: Step, situation: Situation) -> str | None:
     return situation.too_many if situation.removing and situation.too_many and situation.destroys(step) else None
 
@@ -65,7 +72,14 @@ def _ceiling(step: Step, situation: Situation) -> str | None:
     )
 
 
-GUARDS: tuple[Callable[[Step, Situation], str | None], ...] = (_read_only, _protected, _in_use, _mass_deletion, _ceiling)
+GUARDS: tuple[Callable[[Step, Situation], str | None], ...] = (
+    _read_only,
+    _protected,
+    _in_use,
+    _shared,
+    _mass_deletion,
+    _ceiling,
+)
 
 
 def guard(step: Step, situation: Situation) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
+from reconciler.kinds.spellings import location
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Verb
 from reconciler.model.resource import Project, ResourceId
@@ -12,7 +14,9 @@ from reconciler.model.state import HostState
 from reconciler.planning.allowance import Policy
 from reconciler.planning.case import Case
 from reconciler.planning.guard import Situation, guard
+from reconciler.planning.policy import files_of
 from reconciler.planning.references import Places, users
+from reconciler.planning.repairs import in_one_go
 from reconciler.planning.step import Step
 from reconciler.planning.subject import STATE
 
@@ -26,26 +30,67 @@ def limit(project: Project, state: HostState, declared: int) -> int:
     return project.prune_limit if project.prune_limit is not None else max(LEAST_LIMIT, max(declared, len(state.inventory)) // 4)
 
 
-def hold_back(cases: Mapping[ResourceId, Case], state: HostState, places: Places, policy: Policy, most: int) -> None:
-    """Ask the guards for each step of each case; `most` is how many resources may be removed without a word of their own."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`removals`: how many resources may go without a word of their own. `wanted_by`: pairs of a resource and who will use it."""
+
+    removals: int
+    wanted_by: AbstractSet[tuple[ResourceId, ResourceId]] = frozenset()
+
+
+def hold_back(cases: Mapping[ResourceId, Case], state: HostState, places: Places, policy: Policy, limits: Limits) -> None:
+    """Ask the guards for each step of each case."""
     removals = [case for case in cases.values() if case.removing]
-    used = users(state, places) if any(_asks_for_users(case) for case in cases.values()) else {}
+    used = _used(cases, state, places, limits) if any(_asks_for_users(case) for case in cases.values()) else {}
     leaving = {case.id for case in removals}
     too_many = ""
     pruned = [case for case in removals if case.desired is None]
-    if len(pruned) > most and not (policy.allow_mass_delete or policy.destroy):
-        too_many = f"{len(pruned)} deletions are more than the limit of {most}: --allow-mass-delete permits them"
+    if len(pruned) > limits.removals and not (policy.allow_mass_delete or policy.destroy):
+        too_many = f"{len(pruned)} deletions are more than the limit of {limits.removals}: --allow-mass-delete permits them"
     while True:
+        gone = leaving | _emptied_files(cases, leaving, places)
         for case in cases.values():
-            situation = _situation(case, state, policy, [id_ for id_ in used.get(case.id, ()) if id_ not in leaving], too_many)
+            situation = _situation(case, state, policy, [id_ for id_ in used.get(case.id, ()) if id_ not in gone], too_many)
             case.steps = _chained([replace(step, blocked=guard(step, situation)) for step in case.steps], case)
+        _hold_heirs(cases)
         staying = leaving & {case.id for case in removals if any(step.blocked for step in case.steps)}
         if not staying:
             break
         leaving -= staying  # what is held back goes on using what it uses
     _hold_dependents(cases)
     for case in cases.values():
+        case.steps = in_one_go(case.steps)
         _tell_interrupted(case, _active(state, used.get(case.id, frozenset()) - leaving))
+
+
+def _used(
+    cases: Mapping[ResourceId, Case], state: HostState, places: Places, limits: Limits
+) -> dict[ResourceId, frozenset[ResourceId]]:
+    """Who uses what on the host now; and who will use what is to go."""
+    found = users(state, places)
+    for other, id_ in limits.wanted_by:
+        if other in cases and cases[other].removing and other != ResourceId("Pool", id_.pool, id_.host):
+            found[other] = found.get(other, frozenset()) | {id_}
+    return found
+
+
+def _emptied_files(cases: Mapping[ResourceId, Case], leaving: Collection[ResourceId], places: Places) -> set[ResourceId]:
+    """The overlays and memory images of snapshots that go with those who leave and give their data up."""
+    verbs = {id_: set(cases[id_].subject.kind.emptied_by.values()) for id_ in leaving}
+    giving = [cases[id_] for id_ in leaving if any(step.verb in verbs[id_] for step in cases[id_].steps)]
+    paths = [path for case in giving if case.subject.observed is not None for path in files_of(case.subject.observed)]
+    return {places.volumes[location(path)] for path in paths if location(path) in places.volumes}
+
+
+def _hold_heirs(cases: Mapping[ResourceId, Case]) -> None:
+    """What goes with a domain stays where that one stays."""
+    for case in cases.values():
+        giver = None if case.heir is None else cases.get(case.heir.giver)
+        held = None if giver is None else next((step for step in giver.steps if step.blocked), None)
+        if giver is not None and held is not None:
+            why = f"goes with {giver.id}, whose {held.verb.value} is blocked"
+            case.steps = [replace(step, blocked=step.blocked or why) for step in case.steps]
+            case.inherits = False
 
 
 def _asks_for_users(case: Case) -> bool:
@@ -86,6 +131,7 @@ def _situation(case: Case, state: HostState, policy: Policy, by: Collection[Reso
         active_users=_active(state, by),
         removing=case.desired is None,
         too_many=too_many,
+        shared_with=state.shared.get(case.id, ""),
         ending=case.steps[-1].verb if case.removing else None,
     )
 
@@ -112,7 +158,7 @@ def _hold_dependents(cases: Mapping[ResourceId, Case]) -> None:
         missing = {
             id_: step
             for id_, case in cases.items()
-            if case.desired is not None and not case.removing and case.subject.observed is None
+            if case.desired is not None and not case.removing and (case.subject.observed is None or case.subject.wiping)
             for step in case.steps
             if step.blocked
         }

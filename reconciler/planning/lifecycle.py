@@ -8,14 +8,19 @@ from itertools import count
 from reconciler.kinds.kind import Lifecycle, Transition
 
 
-def route(lifecycle: Lifecycle, source: str, target: str, *, persistent: bool = True) -> tuple[Transition, ...] | None:
-    """The gentlest and then cheapest way: the least impact of its worst step, then the least cost; None if there is no way."""
+def route(
+    lifecycle: Lifecycle, source: str, target: str, *, persistent: bool = True, given_up: bool = False
+) -> tuple[Transition, ...] | None:
+    """The gentlest and then cheapest way: the least impact of its worst step, then the least cost; None if there is no way.
+
+    Of what is `given_up` nothing needs to be kept: the cheapest way, and among equals the gentlest.
+    """
     kind = "persistent" if persistent else "transient"
     order = count()
-    queue: list[tuple[int, int, int, str, tuple[Transition, ...]]] = [(0, 0, next(order), source, ())]
+    queue: list[tuple[tuple[int, int], int, str, tuple[Transition, ...]]] = [((0, 0), next(order), source, ())]
     done: set[str] = set()
     while queue:
-        impact, cost, _, state, steps = heapq.heappop(queue)
+        _, _, state, steps = heapq.heappop(queue)
         if state == target:
             return steps
         if state in done:
@@ -23,6 +28,8 @@ def route(lifecycle: Lifecycle, source: str, target: str, *, persistent: bool = 
         done.add(state)
         for step in lifecycle.transitions:
             if step.source == state and step.only in {"", kind}:
-                entry = (max(impact, step.impact), cost + step.cost, next(order), step.target, (*steps, step))
-                heapq.heappush(queue, entry)
+                way = (*steps, step)
+                impact, cost = max(int(each.impact) for each in way), sum(each.cost for each in way)
+                price = (cost, impact) if given_up else (impact, cost)
+                heapq.heappush(queue, (price, next(order), step.target, way))
     return None

@@ -6,22 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.errors import InvalidManifestsError, Problem
-from reconciler.kinds import KINDS
 from reconciler.model.plan import HostPlan, Plan, ResourcePlan, Status, Verb
 from reconciler.model.resource import Project, ResourceId
-from reconciler.model.state import Desired, HostState, Mark
+from reconciler.model.state import Desired, HostState
+from reconciler.planning import reverted, snapshots
 from reconciler.planning.allowance import Policy
 from reconciler.planning.case import RANK, Case
+from reconciler.planning.chains import Layers, raised
 from reconciler.planning.decide import decide, in_sync
-from reconciler.planning.holding import NEEDY, hold_back, limit
+from reconciler.planning.heirs import Heir, Heirs
+from reconciler.planning.holding import NEEDY, Limits, hold_back, limit
 from reconciler.planning.identity import Settling, settle
 from reconciler.planning.ignoring import patterns_of, salted_digest
+from reconciler.planning.leftover import asked, chosen, leftover, removals, renamed
 from reconciler.planning.references import Places, needed
-from reconciler.planning.removal import inherited_policy, remove
 from reconciler.planning.result import resource_plan
 from reconciler.planning.scope import all_different, all_matched, targeted, with_needs
 from reconciler.planning.step import Step
-from reconciler.planning.subject import Decision, Subject
+from reconciler.planning.subject import Decision, subject_of, unseen
 from reconciler.planning.wiring import actions
 
 
@@ -50,6 +52,8 @@ def plan(
     for state in states:
         if state.reachable:
             here, wrong = _plan_host(project, by_host[state.facts.name], state, policy, _on(volume_paths, state.facts.name))
+            for case in here.values():
+                snapshots.arrange(case, snapshots.Leave.of(case, policy, created, read_only=state.facts.read_only))
             cases |= here
             problems += wrong
     if problems:
@@ -69,63 +73,65 @@ def plan(
 
 
 def _plan_host(
-    project: Project, wanted: Iterable[Desired], state: HostState, policy: Policy, paths: Mapping[str, ResourceId]
+    project: Project, wanted: Sequence[Desired], state: HostState, policy: Policy, paths: Mapping[str, ResourceId]
 ) -> tuple[dict[ResourceId, Case], list[Problem]]:
-    declared = {desired.id: desired for desired in wanted}
+    named = {desired.id: desired for desired in wanted}
+    declared = {} if policy.destroy else named
     places = Places.of(state, paths)
-    cases = {} if policy.destroy else {id_: _declared_case(project, d, state, policy) for id_, d in declared.items()}
-    problems = [problem for case in cases.values() for problem in _settle_needs(case, places, declared, state)]
+    unnamed = leftover(named, state, policy)
+    going = chosen(unnamed, policy)
+    heirs = Heirs.of(declared, going if asked(policy) else {}, state, places)
+    layers = Layers(state.resources)
+    cases = {id_: _declared_case(project, heirs.rewritten(d), state, policy, layers) for id_, d in declared.items()}
+    _tell_heirs(cases, heirs)
+    problems = [problem for case in cases.values() for problem in _settle_needs(case, places, named, state)]
+    wanted_by = {(other, id_) for id_, case in cases.items() if not case.removing for other in case.needs}
     if policy.targets is not None:
-        chosen = with_needs({id_ for id_ in cases if targeted(id_, policy.targets)}, cases)
-        cases = {id_: case for id_, case in cases.items() if id_ in chosen}
-    cases |= _leftover(declared, state, policy)
-    hold_back(cases, state, places, policy, limit(project, state, len(declared)))
+        about = with_needs({id_ for id_ in cases if targeted(id_, policy.targets)}, cases)
+        cases = {id_: case for id_, case in cases.items() if id_ in about}
+    givers = {*cases, *going}
+    going |= {id_: subject for id_, subject in unnamed.items() if (heir := heirs.going.get(id_)) and heir.giver in givers}
+    cases |= removals(going, heirs.going, named, state, policy)
+    _wait_for_heirs(cases, heirs.going)
+    for case in cases.values():
+        reverted.hold(case, correct=policy.correct_reverted)
+    hold_back(cases, state, places, policy, Limits(limit(project, state, len(named)), wanted_by))
     return cases, problems
+
+
+def _tell_heirs(cases: Mapping[ResourceId, Case], heirs: Heirs) -> None:
+    """Say of declared volumes why they go with their user, or why they do not."""
+    for id_, case in cases.items():
+        note = ""
+        if (case_heir := heirs.going.get(id_)) is not None:
+            case.heir = case_heir
+            note = f"{'goes' if case.subject.observed is not None else 'not made'}: {case_heir.asked}"
+            told = f"it goes with {case_heir.giver} (onDelete.volumes: {case_heir.policy})"
+            case.steps = [replace(step, reason=told) for step in case.steps]
+        elif id_ in heirs.kept:
+            note = f"stays: {heirs.kept[id_]} uses it, too"
+        if note:
+            case.decision = replace(case.decision, note="; ".join(filter(None, (note, case.decision.note))))
+
+
+def _wait_for_heirs(cases: Mapping[ResourceId, Case], heirs: Mapping[ResourceId, Heir]) -> None:
+    """Who gives its data up stays until the volumes can be seen that go with it: it is the one that knows of them."""
+    for id_, heir in sorted(heirs.items()):
+        subject = cases[id_].subject if id_ in cases else None
+        if subject is not None and subject.unseen and subject.mark is not None and heir.giver in cases:
+            why = f"{id_} goes with it (onDelete.volumes: {heir.policy}), and {subject.unseen}"
+            giver = cases[heir.giver]
+            giver.steps = [replace(step, blocked=step.blocked or why) for step in giver.steps]
 
 
 def _on(paths: Mapping[tuple[str, str], ResourceId], host: str) -> dict[str, ResourceId]:
     return {path: id_ for (name, path), id_ in paths.items() if name == host}
 
 
-def _known_mark(id_: ResourceId, state: HostState) -> Mark | None:
-    seen = state.resources.get(id_)
-    return (seen.mark if seen is not None else None) or state.inventory.get(id_)
-
-
-def _subject(id_: ResourceId, desired: Desired | None, state: HostState, policy: Policy) -> Subject:
-    mark = _known_mark(id_, state)
-    observed = state.resources.get(id_)
-    foreign = state.foreign_marks.get(id_, "")
-    if not foreign and observed is not None and observed.mark is None and mark is not None and mark.uuid in ("", observed.uuid):
-        observed = replace(observed, mark=mark)
-    return Subject(
-        kind=KINDS[id_.kind],
-        id=id_,
-        desired=desired,
-        observed=observed,
-        mark=mark,
-        foreign=foreign,
-        adopt=policy.adopt,
-        unseen=_unseen(id_, state),
-    )
-
-
-def _renamed(state: HostState) -> dict[ResourceId, ResourceId]:
-    """What our objects were called when they were last applied -> what they are called now."""
-    return {seen.mark.id: id_ for id_, seen in state.resources.items() if seen.mark is not None and seen.mark.id != id_}
-
-
-def _unseen(id_: ResourceId, state: HostState) -> str:
-    pool = state.resources.get(ResourceId("Pool", id_.pool, id_.host)) if id_.pool else None
-    if not id_.pool or (pool is not None and pool.live is not None):
-        return ""
-    return f"its pool {id_.pool} is not active, so the host cannot tell"
-
-
-def _declared_case(project: Project, desired: Desired, state: HostState, policy: Policy) -> Case:
-    subject = _subject(desired.id, desired, state, policy)
+def _declared_case(project: Project, desired: Desired, state: HostState, policy: Policy, layers: Layers) -> Case:
+    subject = subject_of(desired.id, desired, state, adopt=policy.adopt)
     observed, mark = subject.observed, subject.mark
-    now = None if observed is not None else _renamed(state).get(desired.id)
+    now = None if observed is not None else renamed(state).get(desired.id)
     if now is not None and desired.state != subject.kind.lifecycle.absent:
         why = f"it was renamed to {now.name} outside of Vireo: rename it back, or rename it in the manifest"
         return Case(subject, desired, Decision(note=why), [Step(Verb.DEFINE, "the host has it by another name", blocked=why)])
@@ -134,8 +140,10 @@ def _declared_case(project: Project, desired: Desired, state: HostState, policy:
     if observed is not None and not subject.foreign and in_sync(subject, desired, observed):
         return Case(subject, desired)
     before = mark.xml if mark is not None and mark.xml else None  # of a pending one: what libvirt was given
-    settled = replace(desired, xml=settle(desired.xml, (before, host_xml), settling))
+    declared = settle(desired.xml, (before, host_xml), settling)
     intent = settle(before, (host_xml,), settling, derive=False) if before else None
+    xml, intent = raised(subject.kind, declared, intent, observed, layers)
+    settled = replace(desired, xml=xml, declared=declared if xml != declared else "")
     subject = replace(subject, desired=settled, intent=intent, ignored=patterns_of(project.ignore, subject.kind))
     decision = decide(subject, settled)
     return Case(subject, settled, decision, list(decision.steps))
@@ -145,12 +153,17 @@ def _settle_needs(case: Case, places: Places, declared: Mapping[ResourceId, Desi
     """Fill in what the case needs; whatever neither side has, and it cannot be made or started without, is a problem."""
     if case.desired is None or not case.steps:
         return
-    case.needs = needed(case.subject.kind, (case.desired.xml,), places, case.id) | _copied(case, case.desired)
+    case.needs = needed(case.subject.kind, (case.desired.xml, case.desired.declared), places, case.id) | _copied(
+        case, case.desired
+    )
     bringing = case.subject.observed is None or any(step.verb in NEEDY for step in case.steps)
     if case.desired.state == case.subject.kind.lifecycle.absent or not bringing:
         return
+    allowed = () if case.desired.state in case.subject.kind.lifecycle.active else case.desired.options.get("allowMissing") or ()
     for other in sorted(case.needs):
-        pool_unknown = bool(other.pool) and _unseen(other, state) != ""
+        if str(other) in allowed:
+            continue
+        pool_unknown = bool(other.pool) and unseen(other, state.resources) != ""
         if (
             other in declared
             or other in state.resources
@@ -177,34 +190,3 @@ def _copied(case: Case, desired: Desired) -> frozenset[ResourceId]:
         return frozenset()
     pool = str(given.get("pool") or case.id.pool)
     return frozenset({ResourceId(case.id.kind, str(given["volume"]), case.id.host, pool), ResourceId("Pool", pool, case.id.host)})
-
-
-def _leftover(declared: Mapping[ResourceId, Desired], state: HostState, policy: Policy) -> dict[ResourceId, Case]:
-    """What the project owns and no manifest names."""
-    owned = {id_ for id_, seen in state.resources.items() if seen.mark is not None} | set(state.inventory)
-    renamed = {} if policy.destroy else {now: before for before, now in _renamed(state).items() if before in declared}
-    gone = sorted(id_ for id_ in owned if policy.destroy or (id_ not in declared and id_ not in renamed))
-    if policy.targets is not None:
-        gone = [id_ for id_ in gone if targeted(id_, policy.targets)]
-    asked = "everything of the project goes" if policy.destroy else "no manifest names it any more" if policy.prune else ""
-    subjects = {id_: _subject(id_, None, state, policy) for id_ in gone}
-    uuids = {(id_.kind, seen.uuid) for id_, seen in state.resources.items() if id_ in declared and seen.mark is not None}
-    places = Places.of(state, {})
-    inherited: dict[ResourceId, str] = {}
-    for subject in subjects.values():
-        policy_word = inherited_policy(subject.mark.options) if subject.mark is not None else ""
-        if policy_word and subject.observed is not None:
-            for other in needed(subject.kind, (subject.observed.persistent, subject.observed.live), places, subject.id):
-                inherited[other] = policy_word
-    out = {}
-    for id_, subject in subjects.items():
-        moved = subject.observed is None and subject.mark is not None and (id_.kind, subject.mark.uuid) in uuids
-        decision = remove(subject, asked="it has another name now" if moved else asked, inherited=inherited.get(id_, ""))
-        seen = subject.observed
-        wants = (
-            needed(subject.kind, (seen.persistent, seen.live), places, id_)
-            if seen is not None and decision.steps
-            else frozenset()
-        )
-        out[id_] = Case(subject, None, decision, list(decision.steps), wants)
-    return out

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.plan import Verb
+from reconciler.model.state import Desired
 from reconciler.planning.lifecycle import route
-from reconciler.planning.policy import RETAIN, by_policy
+from reconciler.planning.policy import GIVEN_UP, RETAIN, by_policy, data_policy, inherited_policy
 from reconciler.planning.repairs import replaced
+from reconciler.planning.standing import ways_to
 from reconciler.planning.step import Step
 from reconciler.planning.subject import STATE, Decision, Subject
 
@@ -18,11 +18,12 @@ from reconciler.planning.subject import STATE, Decision, Subject
 def remove(subject: Subject, *, asked: str, inherited: str = "") -> Decision:
     """The steps that remove a resource that no manifest names any more.
 
-    `asked` says why it is to go, empty if neither prune nor destroy is on; `inherited` is the data policy of the domains that
-    used it and go as well.
+    `asked` says why it is to go, empty if nothing asks for it; `inherited` is the data policy of the domains that used it and
+    go as well.
     """
     if not asked:
-        return Decision(note="no manifest names it any more; --prune would remove it")
+        begun = ", and its wiping was begun and is not finished: --prune goes on with it" if subject.wiping else ""
+        return Decision(note=f"no manifest names it any more{begun or '; --prune would remove it'}")
     absent = subject.kind.lifecycle.absent
     if subject.unseen:
         return Decision(note=f"kept: {subject.unseen}")
@@ -33,23 +34,27 @@ def remove(subject: Subject, *, asked: str, inherited: str = "") -> Decision:
             steps=(Step(Verb.FORGET, f"another object has its name now; {asked}"),),
             note="not ours any more",
         )
-    found = route(subject.kind.lifecycle, subject.state, absent, persistent=subject.observed.persistent is not None) or ()
-    difference = Difference(
-        STATE, absent, subject.state, None, Cause.MANIFEST, max((s.impact for s in found), default=Impact.NONE)
-    )
-    reason = asked
-    steps = tuple(Step(step.verb, reason, step.impact, (STATE,), consented=True) for step in found)
-    if subject.kind.remade is not Impact.DATA_LOSS:
-        return Decision((difference,), steps)
+    holds_data = subject.kind.remade is Impact.DATA_LOSS
     options = subject.mark.options if subject.mark is not None else {}
-    policy = str(options.get("onDelete") or inherited or RETAIN)
-    if policy == RETAIN:
+    policy = (data_policy(options) or inherited or inherited_policy(options) or RETAIN) if holds_data else data_policy(options)
+    if holds_data and policy == RETAIN and not subject.wiping:
         return Decision(note=f"{asked}; kept on the host (onDelete: retain)")
-    other = replaced(subject)
-    return Decision((difference,), tuple(replace(step, blocked=step.blocked or other) for step in by_policy(steps, policy)))
+    persistent = subject.observed.persistent is not None
+    found = route(subject.kind.lifecycle, subject.state, absent, persistent=persistent, given_up=policy in GIVEN_UP) or ()
+    steps = by_policy(subject, (Step(s.verb, asked, s.impact, (STATE,), consented=True) for s in found), policy)
+    worst = max((step.impact for step in steps), default=Impact.NONE)
+    difference = Difference(STATE, absent, subject.state, None, Cause.MANIFEST, worst)
+    other = replaced(subject) if holds_data else None
+    return Decision((difference,), tuple(replace(step, blocked=step.blocked or other) for step in steps))
 
 
-def inherited_policy(options: Mapping[str, Any]) -> str:
-    """What a domain says about its volumes: ``onDelete: {volumes: ...}``."""
-    policy = options.get("onDelete")
-    return str(policy.get("volumes") or "") if isinstance(policy, Mapping) else ""
+def made_anew(subject: Subject, desired: Desired) -> Decision:
+    """A volume that is declared present and whose wiping was begun: what it held is lost, so the wiping is finished first."""
+    absent = subject.kind.lifecycle.absent
+    found = route(subject.kind.lifecycle, subject.state, absent) or ()
+    reason = "its wiping was begun, so its content is gone: the wiping is finished and the volume made anew"
+    going = by_policy(subject, (Step(s.verb, reason, s.impact, (STATE,)) for s in found), "")
+    coming = ways_to(subject, desired, absent, reason)
+    steps = tuple(replace(step, impact=Impact.DATA_LOSS, reason=reason, consented=False) for step in (*going, *coming))
+    difference = Difference(STATE, desired.state, "half wiped", None, Cause.MANIFEST, Impact.DATA_LOSS)
+    return Decision((difference,), steps, f"{reason}, which needs --allow data-loss")

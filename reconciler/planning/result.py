@@ -17,6 +17,8 @@ def resource_plan(case: Case) -> ResourcePlan:
     """The case as the plan shows it."""
     subject = case.subject
     options = case.desired.options if case.desired is not None else subject.mark.options if subject.mark is not None else {}
+    if case.desired is None and case.heir is not None and case.inherits and case.steps:
+        options = {**options, **case.heir.options}
     absent = subject.kind.lifecycle.absent
     wanted = case.desired.state if case.desired is not None else absent if case.steps else subject.state
     return ResourcePlan(

@@ -11,7 +11,7 @@ from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.plan import Verb
 from reconciler.model.state import Desired, Observed
 from reconciler.planning.lifecycle import route
-from reconciler.planning.policy import by_policy
+from reconciler.planning.policy import GIVEN_UP, INHERITED, by_policy, inherited_policy
 from reconciler.planning.step import Step
 from reconciler.planning.subject import AUTOSTART, PERSISTENT, STATE, Subject
 
@@ -21,9 +21,11 @@ NOT_INTENT = frozenset({"restartedAt"})
 def ways_to(subject: Subject, desired: Desired, state: str, reason: str) -> tuple[Step, ...]:
     """The steps from `state` to the wanted one; a single blocked one where there is no way."""
     persistent = is_persistent(desired)
-    if desired.state == subject.kind.lifecycle.absent and subject.observed is not None:
+    leaving = desired.state == subject.kind.lifecycle.absent
+    if leaving and subject.observed is not None:
         persistent = subject.observed.persistent is not None  # what goes, goes as it is
-    found = route(subject.kind.lifecycle, state, desired.state, persistent=persistent)
+    given_up = leaving and inherited_policy(desired.options) in GIVEN_UP
+    found = route(subject.kind.lifecycle, state, desired.state, persistent=persistent, given_up=given_up)
     if found is None:
         why = f"no way from {state} to {desired.state}" + ("" if is_persistent(desired) else " for a transient domain")
         return (Step(Verb.DEFINE, reason, blocked=why),)
@@ -64,13 +66,13 @@ def standing_steps(subject: Subject, desired: Desired, observed: Observed) -> It
     if AUTOSTART in reasons:
         yield Step(Verb.AUTOSTART, f"autostart: {_word(desired.autostart)} ({reasons[AUTOSTART].value})", paths=(AUTOSTART,))
     if state != desired.state:
-        removing = desired.state == subject.kind.lifecycle.absent
-        steps = ways_to(
-            subject, desired, state, f"state: {desired.state} ({reasons.get(STATE, Cause.MANIFEST).value}), it is {state}"
-        )
-        steps = tuple(replace(step, consented=removing) for step in steps)
-        holds_data = subject.kind.remade is Impact.DATA_LOSS
-        yield from by_policy(steps, str(desired.options.get("onDelete") or "")) if holds_data else steps
+        reason = f"state: {desired.state} ({reasons.get(STATE, Cause.MANIFEST).value}), it is {state}"
+        steps = ways_to(subject, desired, state, reason)
+        if desired.state == subject.kind.lifecycle.absent:
+            consented = (replace(step, consented=True) for step in steps)
+            yield from by_policy(subject, consented, inherited_policy(desired.options))
+        else:
+            yield from steps
 
 
 def options(subject: Subject, desired: Desired) -> Iterator[Difference]:
@@ -79,7 +81,8 @@ def options(subject: Subject, desired: Desired) -> Iterator[Difference]:
         return
     wanted, known = dict(_leaves(desired.options)), dict(_leaves(subject.mark.options))
     for path in sorted(wanted.keys() | known.keys()):
-        if wanted.get(path) != known.get(path) and path not in NOT_INTENT:
+        inherits = path in wanted and path.startswith(f"{INHERITED}/")  # Vireo's own words, not the manifest's
+        if wanted.get(path) != known.get(path) and path not in NOT_INTENT and not inherits:
             yield Difference(f"options/{path}", wanted.get(path), known.get(path), None, Cause.MANIFEST, Impact.NONE)
     if subject.mark.protect != desired.protect:
         yield Difference(

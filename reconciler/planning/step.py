@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Verb
+from reconciler.model.snapshot import SnapshotSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`consented`: the manifest or a switch asked for just this loss. `blocked` says why it is not to be run."""
+    """`consented`: the manifest or a switch asked for just this loss. `blocked` says why it is not to be run.
+
+    `snapshot` is what the snapshot verbs are about.
+    """
 
     verb: Verb
     reason: str
@@ -18,3 +22,4 @@ class Step:
     paths: tuple[str, ...] = ()
     consented: bool = False
     blocked: str | None = None
+    snapshot: SnapshotSpec | None = None

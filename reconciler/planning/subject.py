@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from reconciler.kinds import KINDS
 from reconciler.kinds.kind import Kind
 from reconciler.model.difference import Difference
 from reconciler.model.resource import ResourceId
-from reconciler.model.state import Desired, Mark, Observed
+from reconciler.model.state import Desired, HostState, Mark, Observed
 from reconciler.planning.step import Step
 
 STATE = "state"
@@ -43,6 +45,11 @@ class Subject:
     def ours(self) -> bool:
         return self.observed is not None and self.observed.mark is not None
 
+    @property
+    def wiping(self) -> bool:
+        """Whether its wiping was begun: what it held is lost, and what is there may be half of it."""
+        return self.ours and self.mark is not None and self.mark.wiping
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -52,3 +59,30 @@ class Decision:
     steps: tuple[Step, ...] = ()
     note: str = ""
     not_ours: bool = False
+
+
+def subject_of(id_: ResourceId, desired: Desired | None, state: HostState, *, adopt: bool) -> Subject:
+    """What is known of a resource on its host. A mark in the inventory counts for the very object that it names only."""
+    observed = state.resources.get(id_)
+    mark = (observed.mark if observed is not None else None) or state.inventory.get(id_)
+    foreign = state.foreign_marks.get(id_, "")
+    if not foreign and observed is not None and observed.mark is None and mark is not None and mark.uuid in ("", observed.uuid):
+        observed = replace(observed, mark=mark)
+    return Subject(
+        kind=KINDS[id_.kind],
+        id=id_,
+        desired=desired,
+        observed=observed,
+        mark=mark,
+        foreign=foreign,
+        adopt=adopt,
+        unseen=unseen(id_, state.resources),
+    )
+
+
+def unseen(id_: ResourceId, resources: Mapping[ResourceId, Observed]) -> str:
+    """Why the host cannot tell of a volume now, or ""."""
+    pool = resources.get(ResourceId("Pool", id_.pool, id_.host)) if id_.pool else None
+    if not id_.pool or (pool is not None and pool.live is not None):
+        return ""
+    return f"its pool {id_.pool} is not active, so the host cannot tell"

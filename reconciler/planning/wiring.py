@@ -87,4 +87,5 @@ def _action(
         blocked=step.blocked,
         paths=step.paths,
         consented=step.consented,
+        snapshot=step.snapshot,
     )

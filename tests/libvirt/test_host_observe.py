@@ -140,7 +140,7 @@ def test_a_domain_with_our_mark_is_ours(session: Session) -> None:
     state = observe(session, PROJECT)
     found = state.resources[identity("Domain", "web1")]
     assert found.mark == mark("Domain", "web1", own)
-    assert found.details["snapshots"] == 0
+    assert found.details["snapshots"] == ()
     assert state.inventory[found.id] == found.mark
     assert state.foreign_marks == {}
 
@@ -227,6 +227,18 @@ def test_what_another_inventory_lists_is_theirs(session: Session, kind: str) -> 
     state = listed(session, kind, project="other")
     assert state.resources[NAMES[kind]].mark is None
     assert state.foreign_marks == {NAMES[kind]: "other"}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_what_two_inventories_list_is_ours_and_the_other_project_is_named(session: Session, kind: str) -> None:
+    assert listed(session, kind, project=PROJECT).shared == {}
+    name = NAMES[kind]
+    (own,) = (found for found in observe(session, PROJECT).resources.values() if found.id == name)
+    elsewhere = mark(kind, "by another name", own.uuid, project="other", pool=name.pool and "elsewhere")
+    Inventory.open(session, "other").write([elsewhere])
+    state = observe(session, PROJECT)
+    assert state.resources[name].mark is not None
+    assert state.shared == {name: "other"}
 
 
 @pytest.mark.parametrize("kind", NAMES)

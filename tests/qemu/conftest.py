@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ import pytest
 import yaml
 
 from reconciler.cli.app import run
+from tests.lab import guest_image
+from tests.lab.nodes import Lab
+from tests.migrating import Road
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +129,32 @@ def quick(vireo: Vireo) -> Vireo:
     vireo.add(POOL, VOLUME, NETWORK, DOMAIN)
     vireo.apply()
     return vireo
+
+
+@pytest.fixture(scope="session")
+def helpful(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw disk image whose guest releases devices and gives memory back when it is asked to."""
+    return guest_image.build(tmp_path_factory.mktemp("guest") / "helpful.img", source="helpful.S")
+
+
+# --- two hosts ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def road(lab: Lab) -> Iterator[Road]:
+    """The lab's first two hosts, emptied, for one guest that moves between them."""
+    with Road.between(lab) as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def long_road(lab: Lab) -> Iterator[Road]:
+    """The same for all tests of a module, in which one guest goes to and fro."""
+    with Road.between(lab) as road:
+        yield road
+
+
+@pytest.fixture(scope="session")
+def dirty_guest_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw disk image whose guest writes to 4 MiB of its memory without rest: on a slow line it never gets through."""
+    return guest_image.build(tmp_path_factory.mktemp("guest") / "dirty.img", dirty=4 << 20)

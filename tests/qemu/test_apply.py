@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import libvirt
 import pytest
 
+from reconciler.engine import executor, pipeline
 from tests.lab.nodes import Lab
 from tests.lab.waiting import wait_until
 from tests.qemu.conftest import DOMAIN, NETWORK, POOL, VOLUME, Vireo, manifest
@@ -113,6 +114,22 @@ def test_killed_at_any_moment_the_next_apply_converges(vireo: Vireo, moment: flo
     vireo.assert_in_sync()
     found = everything(vireo.connection)
     assert {name: len(entries) for name, entries in found.items()} == {"domains": 1, "networks": 1, "pools": 1, "volumes": 1}
+
+
+def test_a_daemon_that_is_killed_between_the_last_look_and_the_first_action_is_connected_again(vireo: Vireo, lab: Lab) -> None:
+    vireo.add(POOL, VOLUME)
+    vireo("validate")
+    wanted = pipeline.Options(connect=vireo.uri)
+    manifests = pipeline.load([str(vireo.folder)], wanted)
+
+    def look(prepared: pipeline.Prepared, _hosts: pipeline.Hosts) -> pipeline.Prepared:
+        lab.restart(kill=True)
+        return prepared
+
+    with pipeline.connected(manifests) as hosts:
+        ready = pipeline.prepare(manifests, hosts, wanted)
+        assert executor.execute(ready, hosts, emit=lambda _event: None, again=look).exit_code == 0
+    vireo.assert_in_sync()
 
 
 def test_a_daemon_that_restarts_meanwhile_is_waited_for(vireo: Vireo, lab: Lab) -> None:

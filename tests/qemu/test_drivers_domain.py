@@ -237,7 +237,9 @@ def test_title_and_metadata_change_while_the_guest_runs_in_both_definitions(hand
 
 
 @pytest.mark.parametrize("kind", ["snapshot", "checkpoint"])
-def test_undefine_takes_a_saved_state_and_snapshot_and_checkpoint_metadata_along(hands: Hands, lab: Lab, kind: str) -> None:
+def test_undefine_takes_snapshot_and_checkpoint_metadata_along_and_a_saved_state_with_leave_only(
+    hands: Hands, lab: Lab, kind: str
+) -> None:
     lab.run(1, ["qemu-img", "create", "-q", "-f", "qcow2", str(lab.images / "s.qcow2"), "8M"])
     disk = on(lab.images / "s.qcow2").replace("type='raw'", "type='qcow2'")
     hands.do(Verb.DEFINE, wanted(devices=disk))
@@ -247,7 +249,10 @@ def test_undefine_takes_a_saved_state_and_snapshot_and_checkpoint_metadata_along
     else:
         domain(hands).checkpointCreateXML("<domaincheckpoint><name>one</name></domaincheckpoint>")
     hands.do(Verb.SAVE, wanted())
-    hands.twice(Verb.UNDEFINE, wanted("undefined"), uuid=UUID)
+    with pytest.raises(HostError, match="saved meanwhile"):
+        hands.do(Verb.UNDEFINE, wanted("undefined"), uuid=UUID)
+    assert domain(hands).hasManagedSaveImage()
+    hands.twice(Verb.UNDEFINE, wanted("undefined", onDelete={"volumes": "delete"}), uuid=UUID)
     assert hands.conn.listAllDomains() == []
 
 

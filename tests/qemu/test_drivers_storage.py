@@ -179,6 +179,21 @@ def test_a_volume_grows_and_never_shrinks(hands: Hands) -> None:
     hands.do(Verb.RESIZE, volume("odd.qcow2", 10 * MIB + 1), uuid=odd.key())
 
 
+@pytest.mark.parametrize("preallocate, full", [("full", True), ("off", False)])
+@pytest.mark.usefixtures("images")
+def test_a_file_that_is_to_have_all_of_its_space_has_that_of_what_it_grows_by(hands: Hands, preallocate: str, full: bool) -> None:
+    def raw(size: int) -> Desired:
+        inner = f"<capacity unit='bytes'>{size}</capacity><allocation unit='bytes'>{size if full else 0}</allocation>"
+        return desired(
+            "Volume", "a.img", f"<volume><name>a.img</name>{inner}<target/></volume>", pool="p", preallocate=preallocate
+        )
+
+    there = make(hands, raw(MIB))
+    hands.do(Verb.RESIZE, raw(3 * MIB), uuid=there.key())
+    assert there.info()[1] == 3 * MIB
+    assert (there.info()[2] >= 3 * MIB) is full
+
+
 @pytest.mark.usefixtures("images")
 def test_a_file_in_the_way_is_named_and_stays(hands: Hands, lab: Lab) -> None:
     (lab.images / "p" / "a.qcow2").write_text("foreign")

@@ -89,7 +89,7 @@ def make_pool(session: Session, folder: Path) -> libvirt.virStoragePool:
     return pool
 
 
-def test_snapshots_of_an_owned_domain_are_counted(session: Session, folder: Path) -> None:
+def test_snapshots_of_an_owned_domain_are_read_parents_first(session: Session, folder: Path) -> None:
     mark = Mark("demo", ResourceId("Domain", "web1", "node1"), UUID)
     make_pool(session, folder).createXML(
         "<volume><name>a.qcow2</name><capacity unit='MiB'>1</capacity><target><format type='qcow2'/></target></volume>"
@@ -99,11 +99,15 @@ def test_snapshots_of_an_owned_domain_are_counted(session: Session, folder: Path
         "<target dev='vda' bus='virtio'/></disk>"
     )
     domain = session.conn.defineXML(domain_xml(marks.write(mark), disk))
-    assert web1(session).details["snapshots"] == 0
+    assert web1(session).details["snapshots"] == ()
     domain.snapshotCreateXML("<domainsnapshot><name>one</name></domainsnapshot>")
-    domain.snapshotCreateXML("<domainsnapshot><name>two</name></domainsnapshot>")
+    domain.snapshotCreateXML("<domainsnapshot><name>another</name><description>d</description></domainsnapshot>")
     found = web1(session)
-    assert (found.details["snapshots"], found.details["checkpoints"]) == (2, 0)
+    one, another = found.details["snapshots"]
+    assert (one.name, one.parent, one.current, one.internal, one.state) == ("one", "", False, ("vda",), "shutoff")
+    assert (another.name, another.parent, another.current, another.description) == ("another", "one", True, "d")
+    assert one.created > 0
+    assert found.details["checkpoints"] == 0
     assert found.mark == mark
 
 

@@ -82,8 +82,9 @@ class Lines:
         """Called once, with the number of actions that will be run."""
 
     def name(self, action: Action) -> str:
+        what = f" {style.printable(action.snapshot.name)} of" if action.snapshot is not None else ""
         where = f" on {style.printable(action.resource.host)}" if self._hosts > 1 else ""
-        return f"{action.verb.value} {style.resource(action.resource)}{where}"
+        return f"{action.verb.value}{what} {style.resource(action.resource)}{where}"
 
     def _take(self, event: e.Event) -> None:
         match event:

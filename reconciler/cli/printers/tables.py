@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from rich.text import Text
 
@@ -13,16 +14,21 @@ from reconciler.cli.printers.layout import columns, hang
 from reconciler.cli.printers.style import Symbols
 from reconciler.model.difference import Cause
 from reconciler.model.plan import Plan, ResourcePlan, Status
+from reconciler.model.resource import ResourceId
 from reconciler.model.state import Mark
 
 STATUS_FORMAT = "vireo-status/1"
 INVENTORY_FORMAT = "vireo-inventory/1"
 
 
-def status(plan: Plan, symbols: Symbols, width: int | None) -> list[Text]:
+Counts: TypeAlias = Mapping[ResourceId, tuple[int, int]]
+"""How many snapshots a domain has, and how many of them Vireo did not take."""
+
+
+def status(plan: Plan, symbols: Symbols, width: int | None, snapshots: Counts = MappingProxyType({})) -> list[Text]:
     """One line a resource: where it is, its state, its status, and what there is to know."""
     head = [Text(word, "bold") for word in ("RESOURCE", "HOST", "STATE", "STATUS", "NOTE")]
-    rows = [head, *(_status_row(item, symbols) for item in plan.resources)]
+    rows = [head, *(_status_row(item, symbols, snapshots.get(item.id)) for item in plan.resources)]
     lines = columns(rows, indent=0, width=width) if plan.resources else [Text("No resources.")]
     for host in plan.hosts:
         if not host.reachable:
@@ -31,15 +37,21 @@ def status(plan: Plan, symbols: Symbols, width: int | None) -> list[Text]:
     return [*lines, Text(), *hang(Text(), Text(_counts(plan), "bold"), width)]
 
 
-def _status_row(item: ResourcePlan, symbols: Symbols) -> list[Text]:
+def _status_row(item: ResourcePlan, symbols: Symbols, snapshots: tuple[int, int] | None) -> list[Text]:
+    held = "" if snapshots is None else _counted(*snapshots)
     mark = Text.assemble(style.status_mark(item.status, symbols), f" {item.status.value}")
     return [
         Text(style.resource(item.id)),
         Text(style.printable(item.id.host)),
         style.state(item, symbols),
         mark,
-        Text(_note(item), "dim"),
+        Text("; ".join(filter(None, (held, _note(item)))), "dim"),
     ]
+
+
+def _counted(count: int, others: int) -> str:
+    """``3 snapshots (1 not Vireo's)``."""
+    return style.plural(count, "snapshot") + (f" ({others} not Vireo's)" if others else "")
 
 
 def _note(item: ResourcePlan) -> str:
@@ -66,9 +78,13 @@ def _count(plan: Plan, word: Status) -> int:
     return sum(r.status is word for r in plan.resources)
 
 
-def status_json(plan: Plan) -> dict[str, Any]:
-    """``vireo-status/1``: the plan without its actions."""
+def status_json(plan: Plan, snapshots: Counts = MappingProxyType({})) -> dict[str, Any]:
+    """``vireo-status/1``: the plan without its actions, and how many snapshots there are."""
     full = replace(plan, actions=()).to_json()
+    for item, entry in zip(plan.resources, full["resources"], strict=True):
+        if item.id in snapshots:
+            count, others = snapshots[item.id]
+            entry["snapshots"] = {"all": count, "others": others}
     counts = {word.value: _count(plan, word) for word in Status}
     return {
         "format": STATUS_FORMAT,

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from reconciler.host.drivers import domain, marking, network, pool, power, stopping, updating, volume
+from reconciler.host.drivers.snapshots import deleting, reverting, taking
 from reconciler.host.drivers.step import Driver, Step
+from reconciler.host.drivers.wiping import domains
+from reconciler.host.drivers.wiping.volumes import check_wipe
 from reconciler.host.session import Session
 from reconciler.model.plan import Verb
 from reconciler.model.state import Mark
 
-__all__ = ["DRIVERS", "Driver", "Step", "settle"]
+__all__ = ["CHECKS", "DRIVERS", "Driver", "Step", "settle"]
 
 _DOMAIN: Mapping[Verb, Driver] = MappingProxyType(
     {
@@ -24,6 +27,8 @@ _DOMAIN: Mapping[Verb, Driver] = MappingProxyType(
         Verb.ADOPT: domain.adopt,
         Verb.FORGET: domain.forget,
         Verb.AUTOSTART: domain.autostart,
+        Verb.WIPE: domains.wipe,
+        Verb.DELETE: domains.delete,
         Verb.UNDEFINE: domain.undefine,
         Verb.UPDATE: updating.update,
         Verb.START: power.start,
@@ -37,6 +42,9 @@ _DOMAIN: Mapping[Verb, Driver] = MappingProxyType(
         Verb.DISCARD_SAVED: power.discard_saved,
         Verb.SHUTDOWN: stopping.shutdown,
         Verb.RESTART: stopping.restart,
+        Verb.SNAPSHOT: taking.take,
+        Verb.DELETE_SNAPSHOT: deleting.delete,
+        Verb.REVERT: reverting.revert,
     }
 )
 
@@ -44,6 +52,9 @@ DRIVERS: Mapping[str, Mapping[Verb, Driver]] = MappingProxyType(
     {"Pool": pool.DRIVERS, "Volume": volume.DRIVERS, "Network": network.DRIVERS, "Domain": _DOMAIN}
 )
 """Kind -> verb -> function. FORGET is the inventory's alone for all kinds but domains, which carry a mark to take off."""
+
+CHECKS: Mapping[tuple[str, Verb], Driver] = MappingProxyType({("Volume", Verb.WIPE): check_wipe})
+"""(kind, verb) -> what is to be found out before anything of a plan is done. Raises HostError if the host cannot do the verb."""
 
 _SETTLE = MappingProxyType({"Pool": pool.settle, "Volume": volume.settle, "Network": network.settle, "Domain": marking.settle})
 

@@ -126,14 +126,17 @@ def forget(step: Step) -> None:
 def undefine(step: Step) -> None:
     """By virDomainUndefineFlags. A running persistent domain goes on as a transient one, with its NVRAM.
 
-    Managed save, snapshot and checkpoint metadata go with the definition: that they may is the planner's decision. NVRAM and TPM
-    state stay unless `onDelete.volumes` gives the domain's data up.
+    Snapshot and checkpoint metadata go with the definition: that they may is the planner's decision. NVRAM and TPM state stay
+    unless `onDelete.volumes` gives the domain's data up. Raises HostError for one whose data are to be kept and that somebody has
+    saved meanwhile.
     """
     domain = ours(step)
     if domain is None or not step.call("virDomainIsPersistent", domain.isPersistent):
         return
     gives_up = deletes_data(step.options) and not is_active(step, domain)
-    basic = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    if not deletes_data(step.options) and step.call("virDomainHasManagedSaveImage", domain.hasManagedSaveImage):
+        raise HostError(f"{step.id}: it was saved meanwhile, and its memory would be lost", hint="plan again")
+    basic = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE if gives_up else 0)
     full = basic | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     nvram = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM if gives_up else libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
     tpm = flag("VIR_DOMAIN_UNDEFINE_TPM" if gives_up else "VIR_DOMAIN_UNDEFINE_KEEP_TPM")

@@ -7,8 +7,7 @@ import libvirt
 from reconciler.errors import HostError
 from reconciler.host.drivers.calls import find
 from reconciler.host.drivers.step import Step
-from reconciler.kinds.spellings import location
-from reconciler.xmltree.document import Element, parse
+from reconciler.xmltree.document import Element
 from reconciler.xmltree.quantity import amount
 
 
@@ -34,16 +33,3 @@ def size_in(root: Element, path: str) -> int | None:
 def capacity_of(step: Step, volume: libvirt.virStorageVol) -> int:
     """Bytes that a guest sees, read from the host now."""
     return int(step.call("virStorageVolGetInfo", volume.info)[1])
-
-
-def refuse_in_use(step: Step, volume: libvirt.virStorageVol, which: int) -> None:
-    """Libvirt deletes a volume under a running guest without a word. `which` are VIR_CONNECT_LIST_DOMAINS_ flags."""
-    path = location(step.call("virStorageVolGetPath", volume.path))
-    for domain in step.call("virConnectListAllDomains", step.session.conn.listAllDomains, which):
-        text = find(step.session, "virDomainGetXMLDesc", domain.XMLDesc, 0)
-        if text is None:
-            continue
-        for source in parse(text).iterfind("devices//source"):
-            files = (location(str(value)) for value in (*source.attrib.values(), source.findtext("path") or ""))
-            if path in files or (source.get("pool"), source.get("volume")) == (step.id.pool, step.id.name):
-                raise HostError(f"{step.id}: the domain {domain.name()} uses it, so it is not deleted", hint="plan again")

@@ -14,10 +14,11 @@ import libvirt
 from reconciler.errors import HostError, LibvirtCallError, NotOursError, UsageError
 from reconciler.host.drivers import upload
 from reconciler.host.drivers.calls import flag, with_flags
-from reconciler.host.drivers.finding import capacity_of, lookup, pool_of, refuse_in_use, size_in
+from reconciler.host.drivers.finding import capacity_of, lookup, pool_of, size_in
 from reconciler.host.drivers.options import Clone, Upload
 from reconciler.host.drivers.ownership import listed
 from reconciler.host.drivers.step import Step
+from reconciler.host.drivers.users import refuse_in_use
 from reconciler.model.state import Mark
 from reconciler.xmltree.document import Element, parse, serialize
 

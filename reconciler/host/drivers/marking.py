@@ -26,7 +26,7 @@ def intended(project: str, desired: Desired, uuid: str, before: Mark | None) -> 
         id=desired.id,
         uuid=uuid,
         digest=desired.digest,
-        xml=desired.xml,
+        xml=desired.declared or desired.xml,
         state=desired.state,
         autostart=desired.autostart,
         options=desired.options,

@@ -54,6 +54,25 @@ class Clone:
         return cls(volume=given["volume"], pool=given.get("pool") or "") if given else None
 
 
+@dataclass(frozen=True, slots=True)
+class Wipe:
+    """How a volume's content is destroyed: by libvirt's `algorithm`, `passes` times, and looked at afterwards if `verify`."""
+
+    algorithm: str = "zero"
+    passes: int = 1
+    verify: bool = True
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Wipe:
+        """From ``wipe: {algorithm, passes, verify}``; what is missing is as above."""
+        given = options.get("wipe") or {}
+        return cls(
+            algorithm=str(given.get("algorithm") or cls().algorithm),
+            passes=int(given.get("passes") or cls().passes),
+            verify=bool(given.get("verify", cls().verify)),
+        )
+
+
 def deletes_data(options: Mapping[str, Any]) -> bool:
     """Whether a domain's ``onDelete.volumes`` gives up its data (``delete``, ``wipe``) instead of retaining it."""
     policy: Mapping[str, Any] = options.get("onDelete") or {}

@@ -1,4 +1,4 @@
-"""Storage volumes (virStorageVol*): grown, deleted, never shrunk. How they are made is in making.py."""
+"""Storage volumes (virStorageVol*): grown, deleted, never shrunk. How they are made is in making.py, wiped in wiping/."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import libvirt
 from reconciler.errors import HostError, NotOursError, UsageError
 from reconciler.host.drivers import growing
 from reconciler.host.drivers.calls import find
-from reconciler.host.drivers.finding import capacity_of, lookup, pool_of, refuse_in_use, size_in
+from reconciler.host.drivers.finding import capacity_of, lookup, pool_of, size_in
 from reconciler.host.drivers.making import create
 from reconciler.host.drivers.ownership import check_listed
 from reconciler.host.drivers.step import Driver, Step
+from reconciler.host.drivers.users import refuse_in_use
+from reconciler.host.drivers.wiping.volumes import refuse_unfinished, wipe
 from reconciler.host.session import Session
 from reconciler.model.plan import Verb
 from reconciler.model.state import Mark
@@ -48,14 +50,18 @@ def resize(step: Step) -> None:
 
 
 def delete(step: Step) -> None:
-    """By virStorageVolDelete of the very volume that the inventory lists. That nobody uses it is the planner's finding."""
+    """By virStorageVolDelete of the very volume that the inventory lists, if nobody uses it.
+
+    Never of one whose wiping was begun and is not finished.
+    """
     volume = lookup(step, pool_of(step, step.id.pool), step.id.name)
     if volume is None:
         return
     if step.plan.uuid and volume.key() != step.plan.uuid:
         raise NotOursError(f"{step.id}: another volume has this name now", detail=f"its key is {volume.key()}", hint="plan again")
     check_listed(step, volume.key())
-    refuse_in_use(step, volume, 0)
+    refuse_in_use(step, volume)
+    refuse_unfinished(step, volume)
     step.call("virStorageVolDelete", volume.delete, 0)
 
 
@@ -77,5 +83,5 @@ def settle(session: Session, mark: Mark) -> Mark:
 
 
 DRIVERS: MappingProxyType[Verb, Driver] = MappingProxyType(
-    {Verb.CREATE: create, Verb.RESIZE: resize, Verb.DELETE: delete, Verb.ADOPT: adopt}
+    {Verb.CREATE: create, Verb.RESIZE: resize, Verb.DELETE: delete, Verb.ADOPT: adopt, Verb.WIPE: wipe}
 )

@@ -10,6 +10,7 @@ from typing import Any
 import libvirt
 
 from reconciler.host.reading.bulk import chosen, each, supported, unless_gone
+from reconciler.host.reading.snapshots import read_snapshots
 from reconciler.host.session import Session
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import Observed
@@ -118,8 +119,9 @@ def _read(session: Session, domain: libvirt.virDomain, lists: _Lists, state: tup
     if nvram is not None:
         details["nvram"] = nvram[1]
     if NAMESPACE in (persistent or live or ""):
-        snapshots, checkpoints = domain.listAllSnapshots, domain.listAllCheckpoints
-        details["snapshots"] = _held(session, "virDomainListAllSnapshots", snapshots, lists.with_snapshots, uuid)
+        taken = read_snapshots(session, domain) if uuid in lists.with_snapshots else ()
+        details["snapshots"] = tuple(each.value for each in taken)
+        checkpoints = domain.listAllCheckpoints
         details["checkpoints"] = _held(session, "virDomainListAllCheckpoints", checkpoints, lists.with_checkpoints, uuid)
     return Observed(
         id=ResourceId(KIND, domain.name(), session.facts.name),
@@ -151,7 +153,7 @@ def _word(state: tuple[int, int], *, active: bool, managed_save: bool) -> tuple[
 
 
 def _held(session: Session, call: str, function: Callable[[], list[Any]], among: frozenset[str], uuid: str) -> int:
-    """How many snapshots or checkpoints a domain has; it is only asked if it is among those that have some."""
+    """How many checkpoints a domain has; it is only asked if it is among those that have some."""
     return len(supported(session, call, function, otherwise=[])) if uuid in among else 0
 
 

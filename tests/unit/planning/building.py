@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -140,8 +140,15 @@ def host(*seen: Observed, listed: Iterable[Mark] = (), foreign: dict[ResourceId,
     )
 
 
-def planned(*wanted: Desired, state: HostState, project: Project = PROJECT, **policy: Any) -> Plan:
-    return planner.plan(project, wanted, [state], Policy(**policy), CREATED, {})
+def planned(
+    *wanted: Desired,
+    state: HostState,
+    project: Project = PROJECT,
+    paths: Mapping[tuple[str, str], ResourceId] | None = None,
+    **policy: Any,
+) -> Plan:
+    """`paths` are the future paths of declared volumes, by host and path."""
+    return planner.plan(project, wanted, [state], Policy(**policy), CREATED, paths or {})
 
 
 def differences(

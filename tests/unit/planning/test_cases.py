@@ -2,12 +2,15 @@
 
 A case is a folder below tests/cases/plan with manifest.yaml (what is wanted), host.yaml (what the host has, and what the command
 line says), plan.txt, and where it differs from manifest.yaml, applied.yaml (what was applied last). An object of the host has the
-definition that the applied manifest gave it, changed as `persistent` and `live` say (text -> text).
+definition that the applied manifest gave it, changed as `persistent` and `live` say (text -> text). `snapshots` are those that it
+has, with `overlays` (target -> file); those with `taken: vireo` are ours. `reverted` names the one that it was reverted to;
+`wiping` says that the inventory does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from reconciler.manifest.catalogue import of
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Plan
 from reconciler.model.resource import ManifestSet, Project, ResourceId
+from reconciler.model.snapshot import Snapshot
 from reconciler.model.state import Desired, HostFacts, HostState, Mark, Observed
 from reconciler.planning import planner
 from reconciler.planning.allowance import Policy
@@ -81,6 +85,9 @@ class Host:
             protect=want.protect,
         )
 
+    def _inventory(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        return {"reverted": entry.get("reverted", ""), "wiping": entry.get("wiping", False)}
+
     def _object(self, entry: Mapping[str, Any]) -> tuple[ResourceId, tuple[Observed, str]]:
         id_ = self._id(entry)
         lifecycle = KINDS[id_.kind].lifecycle
@@ -89,6 +96,8 @@ class Host:
         state = entry.get("state") or self.applied[id_].state
         live = _changed(persistent, entry.get("live", {})) if state in lifecycle.active else None
         owner = entry.get("owner", "ours")
+        snapshots = [(Snapshot(s["name"], 5, state, overlays=s.get("overlays", {})), s) for s in entry.get("snapshots", ())]
+        ours = {each.name: str(each.created) for each, said in snapshots if said.get("taken") == "vireo"}
         seen = Observed(
             id=id_,
             uuid=entry.get("uuid") or self._uuid(id_),
@@ -96,7 +105,8 @@ class Host:
             persistent=None if entry.get("transient") else persistent,
             live=live,
             autostart=entry.get("autostart", False),
-            mark=self._mark(id_) if owner == "ours" else None,
+            mark=replace(self._mark(id_), snapshots=ours, **self._inventory(entry)) if owner == "ours" else None,
+            details={"snapshots": tuple(each for each, _ in snapshots)},
         )
         return id_, (seen, owner if owner not in {"ours", "nobody"} else "")
 

@@ -13,7 +13,7 @@ from reconciler.model.difference import Cause, Impact
 from reconciler.model.plan import Plan, Status, Verb
 from reconciler.model.state import Mark
 from reconciler.xmltree.mark import digest
-from tests.unit.planning.building import PROJECT, desired, domain, host, mark, minimal, observed, planned, rid
+from tests.unit.planning.building import PROJECT, UUID, desired, domain, host, mark, minimal, observed, planned, rid
 
 NAMES = {"Domain": "Domain/d", "Network": "Network/n", "Pool": "Pool/p", "Volume": "Volume/p/v"}
 LOSS = {Verb.DELETE, Verb.DISCARD_SAVED}
@@ -232,6 +232,33 @@ def test_a_title_goes_to_the_running_guest_and_other_paths_wait() -> None:
     plan = planned(want, state=host(observed(ID, "running", before.xml, owned=mark(before))))
     assert {action.verb: action.paths for action in plan.runnable} == {Verb.DEFINE: ("memory", "title"), Verb.UPDATE: ("title",)}
     assert "next start" in plan.resources[0].note
+
+
+TITLED = domain(uuid=UUID, machine="pc-i440fx-7.2").replace("<memory>65536", "<title>t</title><memory>131072")
+
+
+@pytest.mark.parametrize(
+    "allow, changed, actions",
+    [
+        (Impact.RESTART, TITLED, {Verb.DEFINE: ("memory", "title"), Verb.RESTART: ("memory", "title")}),
+        (Impact.LIVE, TITLED, {Verb.DEFINE: ("memory", "title"), Verb.UPDATE: ("title",)}),
+        (Impact.RESTART, TITLED.replace("131072", "65536"), {Verb.DEFINE: ("title",), Verb.UPDATE: ("title",)}),
+    ],
+)
+def test_what_a_restart_brings_is_not_brought_into_the_running_guest_before(
+    allow: Impact, changed: str, actions: dict[Verb, tuple[str, ...]]
+) -> None:
+    before = desired(ID, domain(uuid=UUID, machine="pc-i440fx-7.2"), "running", update={"restart": "allowed"})
+    want = desired(ID, changed, "running", update={"restart": "allowed"})
+    plan = planned(want, state=host(observed(ID, "running", before.xml, owned=mark(before))), allow=allow)
+    assert {action.verb: action.paths for action in plan.runnable} == actions
+
+
+def test_where_the_definition_is_blocked_a_restart_brings_nothing_and_the_running_guest_is_changed() -> None:
+    before = desired(ID, domain(uuid=UUID, machine="pc-i440fx-7.2"), "running", restartedAt="one")
+    other = desired(ID, TITLED.replace(UUID, UUID.replace("1", "2")), "running", restartedAt="two")
+    plan = planned(other, state=host(observed(ID, "running", before.xml, owned=mark(before))))
+    assert [a.verb for a in plan.runnable] == [Verb.UPDATE, Verb.RESTART]
 
 
 def test_a_waiting_restart_is_a_status_and_no_action() -> None:

@@ -36,6 +36,15 @@ def situation(kind: str = "Domain", **more: Any) -> Situation:
         (Step(Verb.RESTART, "", consented=True), situation("Pool", active_users=(USER,)), "in use by Domain/user"),
         (Step(Verb.RESTART, "", Impact.RESTART, consented=True), situation("Network", active_users=(USER,)), "--allow restart"),
         (Step(Verb.UNDEFINE, ""), situation(removing=True, too_many="7 deletions"), "7 deletions"),
+        (Step(Verb.WIPE, "", Impact.DATA_LOSS, consented=True), situation("Volume", protected=True), "protect"),
+        (Step(Verb.WIPE, "", Impact.DATA_LOSS, consented=True), situation("Volume", users=(USER,)), "in use by Domain/user"),
+        (Step(Verb.WIPE, "", Impact.DATA_LOSS, consented=True), situation("Volume", shared_with="b"), "in use by the project b"),
+        (
+            Step(Verb.DELETE, "", Impact.DATA_LOSS, consented=True),
+            situation("Volume", shared_with="b"),
+            "in use by the project b",
+        ),
+        (Step(Verb.WIPE, "", consented=True), situation(removing=True, too_many="7 deletions"), "7 deletions"),
         (Step(Verb.RESTART, "", Impact.RESTART), situation(), "--allow restart"),
         (Step(Verb.CREATE, "", Impact.DATA_LOSS), situation(ceiling=Impact.RECREATE), "--allow data-loss"),
         (Step(Verb.SHUTDOWN, "", Impact.LIVE), situation(ceiling=Impact.NONE), "--allow live"),
@@ -52,6 +61,7 @@ def test_a_guard_holds_a_step_back_and_says_why(step: Step, facts: Situation, wo
         (Step(Verb.DEFINE, ""), situation()),
         (Step(Verb.DEFINE, ""), situation(protected=True)),
         (Step(Verb.SHUTDOWN, "", Impact.LIVE), situation(protected=True)),
+        (Step(Verb.RESIZE, ""), situation("Volume", shared_with="b")),
         (Step(Verb.STOP, ""), situation("Network", users=(USER,))),
         (Step(Verb.DEFINE, ""), situation("Network", users=(USER,), active_users=(USER,))),
         (Step(Verb.UNDEFINE, ""), situation(removing=False, too_many="7 deletions")),
@@ -64,7 +74,7 @@ def test_no_guard_holds_back_what_it_is_not_about(step: Step, facts: Situation) 
 
 
 def test_no_guard_is_there_that_no_test_has_seen() -> None:
-    assert len(GUARDS) == 5
+    assert len(GUARDS) == 6
 
 
 def test_the_limit_of_deletions_is_five_or_a_quarter_or_the_projects_word() -> None:
@@ -195,9 +205,7 @@ def test_a_volume_is_deleted_together_with_its_only_user_and_after_it() -> None:
     assert plan.runnable[1].needs == (plan.runnable[0].id,)
 
 
-@pytest.mark.parametrize(
-    "options, words", [({}, "--allow data-loss"), ({"onDelete": "retain"}, "retain"), ({"onDelete": "wipe"}, "not possible")]
-)
+@pytest.mark.parametrize("options, words", [({}, "--allow data-loss"), ({"onDelete": "retain"}, "retain")])
 def test_a_volume_is_deleted_only_where_its_manifest_gives_leave(options: dict[str, str], words: str) -> None:
     plan = planned(desired(VOLUME, state="absent", **options), state=host(*storage()))
     assert plan.runnable == ()

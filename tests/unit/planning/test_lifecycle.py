@@ -87,6 +87,21 @@ def test_a_saved_state_is_never_thrown_away_on_the_way(source: str, target: str)
     assert Verb.DISCARD_SAVED not in {step.verb for step in found}
 
 
+@pytest.mark.parametrize(
+    "source, verbs",
+    [
+        ("running", [Verb.SHUTDOWN, Verb.UNDEFINE]),
+        ("paused", [Verb.RESUME, Verb.SHUTDOWN, Verb.UNDEFINE]),
+        ("stopped", [Verb.UNDEFINE]),
+        ("saved", [Verb.UNDEFINE]),
+    ],
+)
+def test_what_is_given_up_goes_the_shortest_way_and_writes_no_memory_to_the_disk(source: str, verbs: list[Verb]) -> None:
+    found = route(KINDS["Domain"].lifecycle, source, "undefined", given_up=True)
+    assert found is not None
+    assert [step.verb for step in found] == verbs
+
+
 @pytest.mark.parametrize("state", ["stopped", "saved"])
 def test_a_transient_domain_cannot_be_in_a_state_that_needs_a_definition(state: str) -> None:
     assert route(KINDS["Domain"].lifecycle, "running", state, persistent=False) is None
