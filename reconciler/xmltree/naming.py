@@ -21,7 +21,8 @@ _BOOTED = ("os/kernel", "os/initrd", "os/dtb")
 class Named:
     """`paths`: all of them. `volumes`: (pool, volume). `folders`: what is shared with the guest as a whole.
 
-    `files` are those that may be another name of a file (a link); of `standing` a file below may be in use, too.
+    `files` are those that may be another name of a file (a link); of `standing` a file below may be in use, too, and of `layered`
+    the same by (pool, volume).
     """
 
     paths: set[str] = field(default_factory=set)
@@ -29,6 +30,7 @@ class Named:
     folders: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     standing: set[str] = field(default_factory=set)
+    layered: set[tuple[str, str]] = field(default_factory=set)
 
 
 def named(root: Element) -> Named:
@@ -45,12 +47,14 @@ def named(root: Element) -> Named:
     for disk in root.iterfind("devices/disk"):
         driver = disk.find("driver")
         form = "" if driver is None else driver.get("type") or ""
+        stands = form not in _OPAQUE and disk.get("device", "disk") in {"disk", "lun"}
         for source in disk.iterfind("source"):
             path = source.get("file") or source.get("dev") or ""
             if path.startswith("/"):
                 found.files.add(path)
-                if form not in _OPAQUE and disk.get("device", "disk") in {"disk", "lun"}:
-                    found.standing.add(path)
+                found.standing |= {path} if stands else set()
+            elif stands and source.get("volume"):
+                found.layered.add((source.get("pool") or "", source.get("volume") or ""))
     return found
 
 

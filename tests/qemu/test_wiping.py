@@ -12,12 +12,15 @@ import libvirt
 import pytest
 
 from reconciler.cli.app import run
+from reconciler.engine import auditing
 from reconciler.errors import ConnectionLostError, HostError, NotOursError
 from reconciler.host import audit, process
 from reconciler.host.drivers import Step
 from reconciler.host.drivers.wiping import content as content_of
+from reconciler.host.drivers.wiping import flushing
 from reconciler.host.drivers.wiping.progress import estimated
 from reconciler.host.drivers.wiping.volumes import check_wipe, wipe
+from reconciler.host.inventory import Inventory
 from reconciler.host.session import Session
 from reconciler.model.plan import Verb
 from reconciler.model.resource import HostSpec
@@ -26,6 +29,7 @@ from tests.driving import Hands, desired, domain_xml
 from tests.lab.disk import MIB, Disk, disk
 from tests.lab.nodes import Lab, empty
 from tests.lab.waiting import wait_until
+from tests.qemu.conftest import DOMAIN, NETWORK, POOL, Vireo, manifest
 
 PATTERN = b"what only this guest may ever read: 0123456789 abcdefghijklmnopq"
 USER = "99999999-2222-5333-8444-555555555555"
@@ -323,6 +327,10 @@ def by_a_file_that_is_not_there(hard: Disk, path: str) -> str:
     return a_disk(f"<source file='{hard.lab.images}/not-mounted/disk.qcow2'/>")
 
 
+def by_a_volume_of_a_pool_that_is_not_active(hard: Disk, path: str) -> str:
+    return "<disk type='volume'><driver type='qcow2'/><source pool='away' volume='x'/><target dev='vda' bus='virtio'/></disk>"
+
+
 def by_its_folder(hard: Disk, path: str) -> str:
     return f"<filesystem type='mount'><source dir='{hard.folder}'/><target dir='t'/></filesystem>"
 
@@ -339,6 +347,7 @@ USERS = (
     by_an_overlay_outside_of_all_pools,
     by_an_overlay_of_an_overlay,
     by_a_file_that_is_not_there,
+    by_a_volume_of_a_pool_that_is_not_active,
     by_its_folder,
     as_a_console,
 )
@@ -452,3 +461,52 @@ def test_a_daemon_that_is_killed_in_a_wipe_is_no_reason_to_delete_unwiped(hands:
     hands.do(Verb.WIPE, want, uuid=key)
     assert hard.count(PATTERN) == 0
     hands.do(Verb.DELETE, want, uuid=key)
+
+
+# --- by the command -------------------------------------------------------------------------------------------
+
+
+def test_an_algorithm_that_the_host_cannot_do_stops_the_apply_before_the_guest_is_stopped(vireo: Vireo, lab: Lab) -> None:
+    spec = {"pool": "images", "capacity": "8MiB", "format": "qcow2", "wipe": {"algorithm": "trim"}}
+    vireo.add(POOL, manifest("Volume", "web1.qcow2", spec), NETWORK, DOMAIN)
+    vireo.apply()
+    before = (lab.images / "pool" / "web1.qcow2").read_bytes()
+    vireo.spec("Domain/web1")["state"] = "undefined"
+    vireo.spec("Domain/web1")["onDelete"] = {"volumes": "wipe"}
+    refused = vireo.apply(code=1)
+    assert "cannot wipe by the algorithm trim; nothing was touched" in refused.err
+    assert vireo.domain().isActive()
+    assert (lab.images / "pool" / "web1.qcow2").read_bytes() == before
+    vireo.spec("Volume/web1.qcow2")["wipe"] = {"algorithm": "zero"}
+    vireo.apply()
+    assert not (lab.images / "pool" / "web1.qcow2").exists()
+    (record,), _ = auditing.records("Volume/images/web1.qcow2")
+    assert (record.project, record.verified, record.result) == ("quick", True, "wiped")
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_volume_that_a_killed_apply_has_left_as_another_format_is_wiped_by_the_next(
+    vireo: Vireo, hands: Hands, lab: Lab, prune: bool
+) -> None:
+    """Killed behind the header that brings the rest to the disk: libvirt takes the raw volume for a small qcow2 one."""
+    spec = {"pool": "images", "capacity": "180MiB", "format": "raw", "onDelete": "wipe"}
+    vireo.add(POOL, manifest("Volume", "v.img", spec))
+    vireo.apply()
+    path = lab.images / "pool" / "v.img"
+    with path.open("r+b") as file:
+        file.write(flushing.image())
+        file.seek(150 * MIB)
+        file.write(PATTERN * 1024)
+    (lab.images / "link").hardlink_to(path)
+    inventory = Inventory.open(hands.session, "quick")
+    inventory.write([replace(mark, wiping=True) for mark in inventory.marks.values() if mark.id.kind == "Volume"])
+    if prune:
+        vireo.manifests.pop("Volume/v.img")
+    else:
+        vireo.spec("Volume/v.img")["state"] = "absent"
+    vireo.apply(*["--prune"] * prune)
+    assert not path.exists()
+    assert PATTERN not in (lab.images / "link").read_bytes()
+    (record,), _ = auditing.records("Volume/v.img")
+    assert (record.bytes, record.verified) == (180 * MIB, True)
+    vireo.assert_in_sync()

@@ -26,6 +26,7 @@ from reconciler.model.resource import HostSpec
 from reconciler.xmltree.document import parse
 from tests.driving import Hands, desired, domain_xml
 from tests.lab.nodes import Lab
+from tests.qemu.conftest import DOMAIN, NETWORK, POOL, VOLUME, Vireo
 from tests.snapshotting import UUID, Album, disk
 
 OTHER = "99999999-2222-5333-8444-555555555555"
@@ -229,3 +230,22 @@ def test_the_state_of_an_emulated_tpm_is_found_where_libvirt_keeps_it(hands: Han
         (found,) = tpm_state(step, root, places)
     assert found == Belonging(f"/var/lib/libvirt/swtpm/{UUID}/tpm2/tpm2-00.permall", "TPM state", ours=False)
     shutil.rmtree(folder)
+
+
+def test_a_machine_with_snapshots_goes_with_all_that_it_wrote(vireo: Vireo, lab: Lab) -> None:
+    vireo.add(POOL, VOLUME, NETWORK, DOMAIN)
+    vireo.spec("Domain/web1")["snapshots"] = [{"name": name, "mode": "external"} for name in ("one", "two")]
+    vireo.spec("Domain/web1")["onDelete"] = {"volumes": "wipe"}
+    vireo.apply()
+    pool = lab.images / "pool"
+    names = {"web1.qcow2", *(f"web1.qcow2.{end}" for end in ("one", "one.memory", "two", "two.memory"))}
+    assert {path.name for path in pool.iterdir()} == names
+    vireo.spec("Domain/web1")["state"] = "saved"
+    vireo.apply()
+    links = linked(lab, *pool.iterdir(), state(lab) / "qemu" / "save" / "web1.save")
+    vireo.spec("Domain/web1")["state"] = "undefined"
+    vireo.apply()
+    assert list(pool.iterdir()) == []
+    assert all(map(wiped, links))
+    assert vireo.connection.listAllDomains() == []
+    vireo.assert_in_sync()

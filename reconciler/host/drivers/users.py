@@ -67,12 +67,24 @@ def refuse_in_use(
                     _refuse(step, me, f"the volume {pool}/{name} stands on it")
                 search.through(f"the volume {pool}/{name}", {other.base} - paths.keys(), frozenset())
         for name, names in guests:
+            hidden = next(iter(sorted(names.layered - known.keys())), None)
+            if hidden is not None:
+                _refuse_hidden(step, me, f"the domain {name}", f"the volume {'/'.join(hidden)}", "is in no active pool")
             volumes = {known[volume].path for volume in names.volumes if volume in known}
             search.through(f"the domain {name}", names.files | volumes, names.standing | volumes)
 
 
 def _refuse(step: Step, me: Seen, why: str, hint: str = _PLAN_AGAIN) -> None:
     raise HostError(f"{step.id}: {why}, so nothing was done to it", detail=f"its file is {me.path}", hint=hint)
+
+
+def _refuse_hidden(step: Step, me: Seen, who: str, what: str, why: str) -> None:
+    _refuse(
+        step,
+        me,
+        f"{who} uses {what}, which {why}, and that may stand on it",
+        f"make it visible to libvirt on the host, or remove {who}, and plan again",
+    )
 
 
 def _refuse_named(step: Step, me: Seen, name: str, names: Named) -> None:
@@ -124,12 +136,7 @@ class _Search:
                     return _seen(self.step, volume)
                 why = "is not there"
         if needed:
-            _refuse(
-                self.step,
-                self.me,
-                f"{who} uses {path}, which {why}, and that may stand on it",
-                f"make that file visible to libvirt on the host, or remove {who}, and plan again",
-            )
+            _refuse_hidden(self.step, self.me, who, path, why)
         return None
 
 

@@ -17,6 +17,7 @@ XML = """
     <disk type='volume'><driver type='raw'/><source pool='p' volume='v'/></disk>
     <disk type='file' device='cdrom'><driver type='qcow2'/><source file='/i/cd.iso'/></disk>
     <disk type='file'><source file='/i/unsaid'/></disk>
+    <disk type='volume'><driver type='qcow2'/><source pool='p' volume='top'/></disk>
     <disk type='network'><source protocol='nbd' name='x'/></disk>
     <filesystem><source dir='/srv/shared'/><target dir='tag'/></filesystem>
     <serial type='file'><source path='/log/console'/><log file='/log/copy'/></serial>
@@ -31,7 +32,7 @@ def test_every_path_counts_but_those_in_words_of_people() -> None:
         *("/fw/code.fd", "/fw/vars.fd", "/nvram/web1.fd", "/boot/vmlinuz", "/i/top", "/i/below", "/i/copy", "/i/cd.iso"),
         *("/i/unsaid", "/srv/shared", "/log/console", "/log/copy"),
     }
-    assert found.volumes == {("p", "v")}
+    assert found.volumes == {("p", "v"), ("p", "top")}
     assert found.folders == {"/srv/shared"}
 
 
@@ -39,6 +40,7 @@ def test_what_stands_below_a_file_matters_where_its_format_can_have_that() -> No
     found = named(parse(XML))
     assert found.files == {"/i/top", "/i/cd.iso", "/i/unsaid", "/boot/vmlinuz"}
     assert found.standing == {"/i/top"}
+    assert found.layered == {("p", "top")}
 
 
 def test_a_snapshots_definition_is_looked_through_as_well() -> None:

@@ -28,6 +28,22 @@ NUMBERS = MappingProxyType(
 )
 """A manifest's word -> libvirt's number."""
 
+WRITES = MappingProxyType(
+    {
+        ZERO: 1,
+        "nnsa": 4,
+        "dod": 4,
+        "bsi": 9,
+        "gutmann": 35,
+        "schneier": 7,
+        "pfitzner7": 7,
+        "pfitzner33": 33,
+        "random": 1,
+        "trim": 1,
+    }
+)
+"""How often one pass of the algorithm goes over everything, by scrub's documentation: for estimates."""
+
 _TRIAL = 65536  # bytes of the volume that an algorithm is tried on
 
 

@@ -17,7 +17,7 @@ import libvirt
 from reconciler.errors import HostError
 from reconciler.host.drivers.options import Wipe
 from reconciler.host.drivers.step import Step
-from reconciler.host.drivers.wiping.algorithms import NUMBERS, ZERO
+from reconciler.host.drivers.wiping.algorithms import NUMBERS, WRITES, ZERO
 from reconciler.host.drivers.wiping.content import (
     BLOCK,
     Size,
@@ -94,11 +94,12 @@ def _prepare(step: Step, pool: libvirt.virStoragePool, volume: libvirt.virStorag
 def _by_libvirt(step: Step, volume: libvirt.virStorageVol, wipe: Wipe, rate: float) -> None:
     for number in range(wipe.passes):
         size = size_of(step, volume)  # libvirt overwrites as much as it last saw of the file: let it look
+        total = (size.allocated if wipe.algorithm == ZERO else size.length) * WRITES[wipe.algorithm]
         began = step.clock()
         doing = f"libvirt wipes by {wipe.algorithm}{_of(number, wipe.passes)}"
-        estimated(step, doing, size.allocated, rate, lambda: _pass(step, volume, wipe.algorithm))
+        estimated(step, doing, total, rate, lambda: _pass(step, volume, wipe.algorithm))
         seconds = step.clock() - began
-        rate = size.allocated / seconds if seconds > 1 else rate
+        rate = total / seconds if seconds > 1 else rate
 
 
 def _pass(step: Step, volume: libvirt.virStorageVol, algorithm: str) -> None:

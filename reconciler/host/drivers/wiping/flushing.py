@@ -22,7 +22,7 @@ _BUSY = "asynchronous jobs"
 _PATIENCE = 600.0  # seconds that other work in the pool may take
 
 
-def _image() -> bytes:
+def image() -> bytes:
     """A qcow2 image (version 2) of 512 bytes without content: header, table of reference counts, its block, table of the data."""
     numbers = (2, 0, 0, _BITS, 512, 0, 1, 3 * CLUSTER, CLUSTER, 1, 0, 0)
     header = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", *numbers)
@@ -35,7 +35,7 @@ def flush(step: Step, pool: libvirt.virStoragePool, volume: libvirt.virStorageVo
 
     Raises HostError if it cannot be done: then nothing is known of what the disk has.
     """
-    write(step, volume, 0, [_image()], HEADER)
+    write(step, volume, 0, [image()], HEADER)
     refresh(step, pool)  # libvirt takes the volume for what its file begins with
     size = size_of(step, volume)
     step.call("virStorageVolResize", volume.resize, max(size.length, size.allocated) + CLUSTER, 0)

@@ -7,6 +7,7 @@ mark, too, with what the file looked like then: only such a one is deleted, and 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import libvirt
@@ -51,10 +52,15 @@ def wipe(step: Step) -> None:
 
 
 def recorded(
-    step: Step, pool: libvirt.virStoragePool, volume: libvirt.virStorageVol, given: Wipe, path: str, pool_name: str = ""
+    step: Step,
+    pool: libvirt.virStoragePool,
+    volume: libvirt.virStorageVol,
+    given: Wipe,
+    path: str,
+    now: Callable[[], float] = time.time,
 ) -> None:
-    """The wipe itself, and its line in the audit, also if it fails. `pool_name` is that of the volume's pool, if it has one."""
-    begun, result, erased = time.time(), "wiped", Erased(0, verified=False)
+    """The wipe itself, and its line in the audit, also if it fails. `now` gives seconds since 1970."""
+    begun, result, erased = now(), "wiped", Erased(0, verified=False)
     try:
         erased = erase(step, pool, volume, given)
     except HostError as error:
@@ -68,14 +74,14 @@ def recorded(
                 name=step.id.name,
                 host=step.id.host,
                 uri=step.session.spec.uri,
-                pool=pool_name or step.id.pool,
+                pool=step.id.pool,
                 path=path,
                 algorithm=given.algorithm,
                 passes=given.passes,
                 verified=erased.verified,
                 bytes=erased.length,
                 begun=begun,
-                ended=time.time(),
+                ended=now(),
                 by=process.who(),
                 result=result,
             )
