@@ -1,6 +1,6 @@
 # All that is done by hand or by CI in this repository. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test check lint format docs bench bench-import bench-wipe corpus clean
+.PHONY: help setup demo demo-down test check lint format docs bench bench-import bench-fleet bench-wipe corpus clean
 export PYTHON CONNECT
 
 bin := .venv/bin
@@ -44,6 +44,9 @@ bench: setup ## an unchanged plan of 1,000 domains beside the raw libvirt calls 
 
 bench-import: setup ## 200 foreign domains imported, adopted and planned beside the raw libvirt calls (N=..., CONNECT=URI; else root)
 	$(bin)/python benchmarks/import_foreign.py $(if $(N),--domains $(N)) $(if $(CONNECT),--connect '$(CONNECT)')
+
+bench-fleet: setup ## a plan over 50 hosts beside each of them alone, and with one that hangs (N=..., THROUGH=socket of a libvirtd)
+	$(bin)/python benchmarks/fleet.py $(if $(N),--hosts $(N)) $(if $(THROUGH),--through '$(THROUGH)')
 
 bench-wipe: setup ## 1 GiB wiped and read back beside dd of zeros to the same file system (needs root)
 	$(bin)/python benchmarks/wipe.py

@@ -28,13 +28,22 @@ class VireoError(Exception):
         self.detail = detail
         self.hint = hint
 
+    @property
+    def more(self) -> str:
+        """The lines of the detail that the summary does not hold already: libvirt's messages are often in both."""
+        lines = (line.strip() for line in self.detail.splitlines())
+        return "\n".join(line for line in lines if line and line not in self.summary)
+
 
 # --- the author of the manifests or of the command line must act ---------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong in a manifest, at ``file:line:column`` (1-based), at a path such as ``spec.disks[0].bus``."""
+    """One thing that is wrong in a manifest, at ``file:line:column`` (1-based), at a path such as ``spec.disks[0].bus``.
+
+    `refers_to` is the kind, name and pool (or "") of another object by which the line may be found that it is about.
+    """
 
     file: str
     line: int
@@ -42,6 +51,7 @@ class Problem:
     path: str
     message: str
     hint: str = field(default="", compare=False)
+    refers_to: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"

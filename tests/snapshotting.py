@@ -14,7 +14,7 @@ import libvirt_qemu  # type: ignore[import-untyped]
 from reconciler.host.drivers import DRIVERS
 from reconciler.host.observe import observe_one
 from reconciler.model.plan import Verb
-from reconciler.model.snapshot import Snapshot, SnapshotSpec
+from reconciler.model.snapshot import Snapshot, SnapshotSpec, Way
 from reconciler.model.state import Desired, Mark, Observed
 from tests.driving import Hands, desired, domain_xml
 from tests.lab.nodes import Lab
@@ -75,7 +75,7 @@ class Album:
     def state(self) -> str:
         return {libvirt.VIR_DOMAIN_RUNNING: "running", libvirt.VIR_DOMAIN_PAUSED: "paused"}.get(self.domain.state()[0], "stopped")
 
-    def _do(self, verb: Verb, spec: SnapshotSpec, *, consented: bool) -> None:
+    def _do(self, verb: Verb, spec: SnapshotSpec, *, consented: bool = False) -> None:
         step = self.hands.step(verb, self.want, uuid=UUID)
         action = replace(step.action, snapshot=spec, consented=consented)
         DRIVERS["Domain"][verb](replace(step, action=action))
@@ -84,11 +84,11 @@ class Album:
         self._do(Verb.SNAPSHOT, SnapshotSpec(name, **wish), consented=consented)
         return self.snapshots[name]
 
-    def delete(self, name: str, *, consented: bool = False) -> None:
-        self._do(Verb.DELETE_SNAPSHOT, SnapshotSpec(name), consented=consented)
+    def delete(self, name: str, *, by: Way = "hand") -> None:
+        self._do(Verb.DELETE_SNAPSHOT, SnapshotSpec(name, way=by))
 
     def revert(self, name: str) -> None:
-        self._do(Verb.REVERT, SnapshotSpec(name), consented=False)
+        self._do(Verb.REVERT, SnapshotSpec(name))
 
     @property
     def observed(self) -> Observed:

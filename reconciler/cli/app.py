@@ -17,6 +17,7 @@ from reconciler.cli import (
     explaining,
     failure,
     importing,
+    migrating,
     ownership,
     plans,
     snapshots,
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (starting, importing, authoring, plans, applying, status, explaining, snapshots, auditing, ownership):
+for module in (starting, importing, authoring, plans, applying, status, explaining, snapshots, migrating, auditing, ownership):
     module.register(app)
 
 

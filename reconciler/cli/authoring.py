@@ -27,13 +27,18 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(
-    context: typer.Context, paths: o.Paths, *, connect: o.Connect = None, quiet: o.Quiet = False, no_color: o.NoColor = False
+    context: typer.Context,
+    paths: o.OwnPaths = None,
+    *,
+    connect: o.Connect = None,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
 ) -> int:
     """Check manifests without any host: YAML, schema, references, templates, and libvirt's own XML schemas."""
     from reconciler.engine import pipeline
 
     screen = o.invocation(context).open(quiet=quiet, no_color=no_color)
-    manifests = pipeline.load(paths, o.engine_options(context, connect=connect))
+    manifests = pipeline.load(paths or o.HERE, o.engine_options(context, connect=connect))
     desired = pipeline.check(manifests)
     files = {item.source.file for item in desired}
     screen.result([f"OK: {plural(len(desired), 'resource')} in {plural(len(files), 'file')}"])

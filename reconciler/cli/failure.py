@@ -47,7 +47,7 @@ def lines(error: VireoError, width: int | None) -> list[Text]:
         for problem in error.problems:
             text += hang(Text(), Text(printable(str(problem))), width)
     text += hang(Text("Error: ", "bold red"), Text(printable(error.summary), "bold"), width)
-    for part, look in ((error.detail, ""), (error.hint, "cyan")):
+    for part, look in ((error.more, ""), (error.hint, "cyan")):
         for row in part.splitlines():
             text += hang(Text("  "), Text(printable(row), look), width)
     return text

@@ -26,6 +26,11 @@ _OUTPUT = "Output"
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help=_PATHS_HELP, show_default=False)]
 SomePaths = Annotated[list[str] | None, typer.Argument(metavar="[PATH...]", help=_PATHS_HELP, show_default=False)]
+OwnPaths = Annotated[
+    list[str] | None, typer.Argument(metavar="[PATH...]", help=f"{_PATHS_HELP} Default: this folder.", show_default=False)
+]
+HERE = (".",)
+"""What is meant where no path is given."""
 Connect = Annotated[
     str | None,
     typer.Option(

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def plan(  # noqa: PLR0913 (one argument an option)
     context: typer.Context,
-    paths: o.Paths,
+    paths: o.OwnPaths = None,
     *,
     output: Output = Format.TEXT,
     out: Annotated[
@@ -55,11 +55,11 @@ def plan(  # noqa: PLR0913 (one argument an option)
         labels=labels,
         targets=targets,
     )
-    with work.prepared(paths, wanted, screen) as (ready, _hosts):
+    with work.prepared(paths or o.HERE, wanted, screen) as (ready, _hosts):
         if out is not None:
             from reconciler.engine import saved
 
-            saved.save(ready, wanted, paths, out)
+            saved.save(ready, wanted, paths or o.HERE, out)
     show(ready.plan, output, screen)
     if out is not None:
         screen.note(f"Saved. To do exactly this: vireo apply --plan {out}")
@@ -85,7 +85,7 @@ def show(plan: Plan, output: Format, screen: Screen) -> None:
 
 def drift(  # noqa: PLR0913 (one argument an option)
     context: typer.Context,
-    paths: o.Paths,
+    paths: o.OwnPaths = None,
     *,
     output: Output = Format.TEXT,
     labels: o.Labels = None,
@@ -99,7 +99,7 @@ def drift(  # noqa: PLR0913 (one argument an option)
 
     screen = o.invocation(context).open(quiet=quiet, no_color=no_color, json=output is Format.JSON)
     wanted = o.engine_options(context, connect=connect, labels=labels, targets=targets)
-    with work.prepared(paths, wanted, screen) as (ready, _hosts):
+    with work.prepared(paths or o.HERE, wanted, screen) as (ready, _hosts):
         pass
     found = printer.drifted(ready.plan)
     match output:

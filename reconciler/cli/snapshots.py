@@ -88,7 +88,7 @@ def create(  # noqa: PLR0913 (one argument an option)
         from reconciler.planning.taken import stamped
 
         known = called or stamped("manual", ready.plan.created)
-        return SnapshotSpec(known, description, mode, memory, quiesce, tuple(disks or ()))
+        return SnapshotSpec(known, description, mode, memory, quiesce, tuple(disks or ()), way="hand")
 
     return _carry_out(run, folders, o.engine_options(context, connect=connect, allow=allow), (Verb.SNAPSHOT, name, ask_for))
 
@@ -175,8 +175,7 @@ def revert(  # noqa: PLR0913 (one argument an option)
         later = engine.later(one, row)
         screen.result(printer.loss(one, row, later, time.time(), screen.width))
 
-    wanted = o.engine_options(context, connect=connect, allow=allow)
-    agree = None if yes else _agree("Revert it? [y/N]")
+    wanted, agree = o.engine_options(context, connect=connect, allow=allow), None if yes else _agree("Revert it? [y/N]")
     return _carry_out(run, paths or ["."], wanted, (Verb.REVERT, name, lambda _: SnapshotSpec(which)), tell, agree)
 
 
@@ -195,18 +194,23 @@ def delete(  # noqa: PLR0913 (one argument an option)
     no_color: o.NoColor = False,
 ) -> int:
     """Delete a snapshot of a domain, whoever took it. The domain goes on as it is."""
+    from reconciler.cli.printers import snapshots as printer
+
     screen = o.invocation(context).open(quiet=quiet, no_color=no_color, json=output is Shape.JSON)
     run = Run(screen, 1, o.duration(wait, "--wait"))
     must_be_able_to_ask(screen, "snapshot delete", yes=yes, instead="--yes")
+    told: list[str] = []
 
     def tell(one: Listing, row: Row) -> None:
-        by = "" if row.ours else " It was not taken by Vireo."
-        again = " The manifest declares it: the next apply takes it anew." if row.declared else ""
-        screen.result([f"Snapshot {printable(row.snapshot.name)} of {printable(str(one.id))} is deleted.{by}{again}"])
+        told.append(printer.deletion(one, row, done=True))
+        if not yes:
+            screen.result([printer.deletion(one, row, done=False)])
 
-    agree = None if yes else _agree("Delete it? [y/N]")
-    wanted = o.engine_options(context, connect=connect)
-    return _carry_out(run, paths or ["."], wanted, (Verb.DELETE_SNAPSHOT, name, lambda _: SnapshotSpec(which)), tell, agree)
+    wanted, agree = o.engine_options(context, connect=connect), None if yes else _agree("Delete it? [y/N]")
+    asked = (Verb.DELETE_SNAPSHOT, name, lambda _: SnapshotSpec(which, way="hand"))
+    code = _carry_out(run, paths or ["."], wanted, asked, tell, agree)
+    screen.result(told if code == EXIT_OK else [])
+    return code
 
 
 def _sorted_out(new: str | None, paths: Sequence[str] | None) -> tuple[list[str], str]:

@@ -17,6 +17,7 @@ from reconciler.engine.hosts import Hosts
 from reconciler.engine.outcome import Outcome
 from reconciler.engine.pipeline import Prepared
 from reconciler.engine.resources import Resources
+from reconciler.engine.room import Room
 from reconciler.errors import LockedError, StalePlanError, VireoError
 from reconciler.host import lock
 from reconciler.model.event import (
@@ -55,13 +56,13 @@ def execute(  # noqa: PLR0913 (how a run is done, beside what)
     changed.
     """
     stopping = stop or threading.Event()
-    touched = sorted({action.resource.host for action in prepared.plan.runnable})
-    said = _Locked(emit)
+    touched = sorted({host for action in prepared.plan.runnable for host in action.hosts})
+    said, room = _Locked(emit), Room.of(parallel, hosts.specs)
     with ExitStack() as held:
         locks = {name: held.enter_context(_lock(prepared, hosts, name, said, wait)) for name in touched}
         fresh = (again or _again)(prepared, hosts)
         said(ApplyStarted(fresh.plan))
-        run = _Run(fresh.plan, Resources(fresh, hosts, said), locks, said, stopping, clock, parallel)
+        run = _Run(fresh.plan, Resources(fresh, hosts, said, room, stopping=stopping.is_set), locks, said, stopping, clock, room)
         return run.all()
 
 
@@ -77,8 +78,8 @@ def _again(prepared: Prepared, hosts: Hosts) -> Prepared:
     fresh = pipeline.replan(
         prepared.project, prepared.desired, hosts.observe(), prepared.policy, prepared.volume_paths, prepared.plan.created
     )
-    agreed = {(a.resource, a.verb) for a in prepared.plan.runnable}
-    new = [a for a in fresh.plan.runnable if (a.resource, a.verb) not in agreed and a.verb is not Verb.RECORD]
+    agreed = {(a.resource, a.verb, a.source) for a in prepared.plan.runnable}
+    new = [a for a in fresh.plan.runnable if (a.resource, a.verb, a.source) not in agreed and a.verb is not Verb.RECORD]
     if new:
         names = ", ".join(f"{a.verb.value} {a.resource}" for a in new[:3])
         raise StalePlanError(
@@ -120,10 +121,10 @@ class _Run:
         emit: Emit,
         stop: threading.Event,
         clock: Callable[[], float],
-        parallel: int,
+        room: Room,
     ) -> None:
         self._plan, self._resources, self._locks = plan, resources, locks
-        self._emit, self._stop, self._clock, self._parallel = emit, stop, clock, parallel
+        self._emit, self._stop, self._clock, self._room = emit, stop, clock, room
         self._waiting = {action.id: action for action in plan.runnable}
         self._tally = _Tally()
         self._left: dict[ResourceId, int] = {}
@@ -139,7 +140,7 @@ class _Run:
         for action in self._plan.blocked:
             self._emit(ActionSkipped(action, f"blocked: {action.blocked}"))
         running: dict[Future[None], Action] = {}
-        with ThreadPoolExecutor(max(1, self._parallel) * max(1, len(self._locks)), thread_name_prefix="action") as pool:
+        with ThreadPoolExecutor(max(1, self._room.parallel) * max(1, len(self._locks)), thread_name_prefix="action") as pool:
             while self._waiting or running:
                 if self._stop.is_set():
                     self._skip_all("interrupted")
@@ -152,6 +153,7 @@ class _Run:
                 for future in ended:
                     self._ended(running.pop(future), future)
                 self._resources.flush()
+        self._resources.remember()
         self._resources.flush(all_of_it=True)
         return self._finish(began)
 
@@ -173,23 +175,19 @@ class _Run:
         return outcome
 
     def _ready(self, running: Iterable[Action]) -> Iterator[Action]:
-        """What can be started now: nothing it needs is open, its host has room, and nobody else works in its pool."""
+        """What can be started now: nothing it needs is open, and its hosts have room."""
         busy = list(running)
         for action in list(self._waiting.values()):
             if any(need in self._waiting or any(need == other.id for other in busy) for need in action.needs):
                 continue
-            here = [other for other in busy if other.resource.host == action.resource.host]
-            pool = action.resource.pool
-            if len(here) >= self._parallel or (pool and any(other.resource.pool == pool for other in here)):
-                continue
-            busy.append(action)
-            yield action
+            if self._room.has(action, busy):
+                busy.append(action)
+                yield action
 
     def _act(self, action: Action) -> None:
         """In a worker: one action, then, if it was the resource's last, its verification."""
         self._began[action.id] = began = self._clock()
-        held = self._locks[action.resource.host]
-        if not self._resources.persist(action.resource.host, held.still_held):
+        if not all(self._resources.persist(host, self._locks[host].still_held) for host in action.hosts):
             raise LockedError(
                 "the project's lock was lost", hint="somebody broke it (vireo unlock), or this machine slept: apply again"
             )
@@ -223,7 +221,7 @@ class _Run:
             )
 
     def _fail(self, action: Action, error: VireoError) -> None:
-        text = f"{error.summary}: {error.detail}" if error.detail and error.detail not in error.summary else error.summary
+        text = f"{error.summary}: {error.more}" if error.more else error.summary
         self._tally.done.discard(action.id)
         self._tally.failed[action.id] = text
         self._emit(ActionFailed(action, text, error.hint, self._clock() - self._began[action.id]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.engine.pipeline import Prepared
 from reconciler.errors import UsageError
 from reconciler.kinds import KINDS
-from reconciler.manifest import catalogue
+from reconciler.manifest import catalogue, words
 from reconciler.manifest.provenance import declarations
 from reconciler.model.difference import Difference, Impact
 from reconciler.model.plan import Action, ResourcePlan, Status, Verb
@@ -23,6 +23,8 @@ from reconciler.xmltree.canonical import canonical
 from reconciler.xmltree.document import parse
 from reconciler.xmltree.paths import matches, without_keys
 
+SHOWN = 20
+"""How many names a hint lists."""
 NOT_DECLARED = "nobody here: libvirt's own, or somebody else's"
 
 
@@ -61,8 +63,7 @@ def explain(prepared: Prepared, manifests: ManifestSet, name: str, pattern: str 
     """
     found = [r for r in prepared.plan.resources if name in {str(r.id), f"{r.id.kind}/{r.id.name}"}]
     if not found:
-        known = ", ".join(str(r.id) for r in prepared.plan.resources[:8])
-        hint = f"there are: {known}" if known else ""
+        hint = _meant(name, [str(r.id) for r in prepared.plan.resources])
         raise UsageError(f"{name} is neither in the manifests nor owned by the project", hint=hint)
     plan = found[0]
     state = next(s for s in prepared.states if s.facts.name == plan.id.host)
@@ -75,6 +76,16 @@ def explain(prepared: Prepared, manifests: ManifestSet, name: str, pattern: str 
         hint = "name a path as plans show them, such as memory or devices/disk[vda]; * and ** stand for any part"
         raise UsageError(f"{plan.id} has nothing at {pattern}, and nothing is declared there", hint=hint)
     return Explanation(plan, rows)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """The name that is nearest, else those of its kind, else all; as many as can be read."""
+    kind, _, rest = name.partition("/")
+    alike = {other.partition("/")[2]: other for other in known if other.partition("/")[0].lower() == kind.lower()}
+    if near := words.nearest(rest, alike):
+        return f"did you mean {alike[near]}?"
+    listed = list(alike.values()) or known
+    return f"there are: {', '.join(listed[:SHOWN])}{', ...' if len(listed) > SHOWN else ''}" if listed else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +215,10 @@ def _why_not_gentler(case: _Case, difference: Difference) -> str:
         return "libvirt has no call that changes it while the object runs"
     mark = None if case.seen is None else case.seen.mark
     refused = mark.refused.get(difference.path, "") if mark is not None else ""
-    return f"libvirt refused it while the object runs: {refused}" if refused else "the object still has it from its last start"
+    if refused:
+        return f"libvirt refused it while the object runs: {refused}"
+    above = f"above what the object has at most since its last start ({way.within})"
+    return way.fixed or (above if way.within else "the object still has it from its last start")
 
 
 def _waiting(case: _Case, difference: Difference) -> str:

@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from reconciler.errors import HostError, LibvirtCallError
 from reconciler.host.observe import observe
-from reconciler.host.session import Session
+from reconciler.host.session import OPEN_TIMEOUT, Session
 from reconciler.model.resource import HostSpec
 from reconciler.model.state import HostFacts, HostState
 
 T = TypeVar("T")
-SIDE_BY_SIDE = 16
+SIDE_BY_SIDE = 64  # hosts; threads that wait cost little, and some hosts that hang must not hold the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,18 @@ class Hosts:
 
 
 def _unreachable(spec: HostSpec, error: HostError) -> HostState:
-    why = f"{error.summary}: {error.detail}" if error.detail else error.summary
+    why = f"{error.summary}: {error.more}" if error.more else error.summary
     return HostState(HostFacts(spec.name, spec.uri), error=f"{why} ({error.hint})" if error.hint else why)
 
 
 @contextmanager
-def connected(project: str, specs: Sequence[HostSpec]) -> Iterator[Hosts]:
-    """Open all hosts side by side, and close them at the end."""
+def connected(project: str, specs: Sequence[HostSpec], *, timeout: float = OPEN_TIMEOUT) -> Iterator[Hosts]:
+    """Open all hosts side by side, each within `timeout` seconds, and close them at the end."""
     sessions: dict[str, Session] = {}
     errors: dict[str, HostError] = {}
     try:
         with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="open") as pool:
-            for spec, opened in zip(specs, pool.map(_open, specs), strict=True):
+            for spec, opened in zip(specs, pool.map(lambda spec: _open(spec, timeout), specs), strict=True):
                 if isinstance(opened, Session):
                     sessions[spec.name] = opened
                 else:
@@ -75,8 +75,8 @@ def connected(project: str, specs: Sequence[HostSpec]) -> Iterator[Hosts]:
             session.close()
 
 
-def _open(spec: HostSpec) -> Session | HostError:
+def _open(spec: HostSpec, timeout: float) -> Session | HostError:
     try:
-        return Session.open(spec)
+        return Session.open(spec, timeout=timeout)
     except HostError as error:
         return error

@@ -14,12 +14,13 @@ from reconciler.errors import InvalidManifestsError, Problem, UsageError
 from reconciler.host import inventory as inventory_module
 from reconciler.host import lock
 from reconciler.host import rebuild as rebuild_module
+from reconciler.host.session import OPEN_TIMEOUT
 from reconciler.kinds import KINDS
-from reconciler.manifest import catalogue, render, schema
+from reconciler.manifest import catalogue, referring, render, schema
 from reconciler.manifest.project import default_host
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Plan
-from reconciler.model.resource import ManifestSet, Project, ResourceId
+from reconciler.model.resource import HostSpec, ManifestSet, Project, ResourceId
 from reconciler.model.state import Desired, HostFacts, HostState, Mark
 from reconciler.planning import planner
 from reconciler.planning.allowance import Policy
@@ -85,6 +86,7 @@ class Prepared:
     policy: Policy
     volume_paths: Mapping[tuple[str, str], ResourceId] = field(default_factory=dict)
     aside: bool = False
+    hosts: tuple[HostSpec, ...] = ()
 
 
 def now() -> str:
@@ -111,16 +113,20 @@ def settled(project: Project, desired: Desired, machines: Mapping[tuple[str, str
     return replace(desired, xml=settle(desired.xml, (), settling))
 
 
-def connected(manifests: ManifestSet) -> AbstractContextManager[Hosts]:
-    """The project's hosts, opened side by side; one that does not answer is recorded, not raised."""
-    return hosts_module.connected(manifests.project.name, manifests.hosts)
+def connected(manifests: ManifestSet, *, timeout: float = OPEN_TIMEOUT) -> AbstractContextManager[Hosts]:
+    """The project's hosts, opened side by side; one that does not answer within `timeout` seconds is recorded, not raised."""
+    return hosts_module.connected(manifests.project.name, manifests.hosts, timeout=timeout)
 
 
 def prepare(manifests: ManifestSet, hosts: Hosts, options: Options, *, clock: Callable[[], str] = now) -> Prepared:
     """Observe the hosts, render for them, compare and plan. Raises InvalidManifestsError."""
     states = hosts.observe()
     wanted, paths = _render(manifests, {state.facts.name: state for state in states})
-    return replan(manifests.project, wanted, states, options.policy(manifests), paths, clock())
+    try:
+        ready = replan(manifests.project, wanted, states, options.policy(manifests), paths, clock())
+    except InvalidManifestsError as error:
+        raise InvalidManifestsError(referring.located(error.problems, manifests)) from None
+    return replace(ready, hosts=manifests.hosts)
 
 
 def replan(

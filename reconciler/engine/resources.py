@@ -5,24 +5,29 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
 from reconciler.engine.hosts import Hosts
+from reconciler.engine.ledger import Ledger
 from reconciler.engine.pipeline import Prepared
+from reconciler.engine.room import Room
 from reconciler.errors import ConnectionLostError, HostError
 from reconciler.host.drivers import CHECKS, DRIVERS, Step, settle
+from reconciler.host.drivers.migrating import arrived
 from reconciler.host.inventory import Inventory
 from reconciler.host.observe import observe_one
 from reconciler.kinds import KINDS
 from reconciler.model.event import ActionProgress, Event, Notice
-from reconciler.model.plan import Action, ResourcePlan, Verb
+from reconciler.model.plan import Action, ResourcePlan, Status, Verb
 from reconciler.model.resource import ResourceId
 from reconciler.model.state import HostState, Mark, Observed
 from reconciler.planning.chains import Layers
 from reconciler.planning.policy import INHERITED
-from reconciler.planning.verify import Work, verify
+from reconciler.planning.running import run_of
+from reconciler.planning.verify import Work, foregone, interrupted, verify
 from reconciler.xmltree.document import parse
 
 T = TypeVar("T")
@@ -30,7 +35,6 @@ T = TypeVar("T")
 DEFINING = frozenset({Verb.DEFINE, Verb.CREATE, Verb.RESIZE})
 WRITTEN_ONLY = frozenset({Verb.RECORD, Verb.FORGET, Verb.ADOPT})  # verbs for which a kind needs no driver
 ATTEMPTS = 3
-FLUSH = 0.5  # seconds between two writings of settled marks
 
 
 class Resources:
@@ -41,20 +45,23 @@ class Resources:
         prepared: Prepared,
         hosts: Hosts,
         emit: Callable[[Event], None],
+        room: Room,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        stopping: Callable[[], bool] = bool,
     ) -> None:
-        self._prepared, self._hosts, self._emit = prepared, hosts, emit
-        self._clock, self._sleep = clock, sleep
+        self._prepared, self._hosts, self._emit, self._room = prepared, hosts, emit, room
+        self._clock, self._sleep, self._stopping = clock, sleep, stopping
         self._plans: dict[ResourceId, ResourcePlan] = {plan.id: plan for plan in prepared.plan.resources}
         self._states: dict[str, HostState] = {state.facts.name: state for state in prepared.states}
         self._layers = {name: Layers(state.resources) for name, state in self._states.items()}
         self._verbs: dict[ResourceId, set[Verb]] = {}
         self._refused: dict[ResourceId, dict[str, str]] = {}
         self._guard = threading.Lock()
-        self._settled: dict[str, list[Mark]] = {}
-        self._written = clock()
-        touched = {action.resource.host for action in prepared.plan.runnable}
+        self._ledger = Ledger(lambda host, marks: self.persist(host, lambda: self._inventories[host].write(marks)), clock)
+        self.flush = self._ledger.flush
+        self._arriving = {action.resource: action.source for action in prepared.plan.runnable if action.source}
+        touched = {host for action in prepared.plan.runnable for host in action.hosts}
         self._inventories = {
             name: self.persist(name, functools.partial(Inventory.open, hosts.sessions[name], prepared.project.name))
             for name in touched
@@ -82,7 +89,10 @@ class Resources:
             self.persist(host, functools.partial(self._inventories[host].write, marks))
 
     def mark(self, id_: ResourceId) -> Mark | None:
-        """What was written down of the resource when the plan was made."""
+        """What was written down of the resource when the plan was made; of one that is on its way, where it comes from."""
+        source = self._arriving.get(id_)
+        if source and (coming := self._states[source].resources.get(replace(id_, host=source))) is not None and coming.mark:
+            return replace(coming.mark, id=id_)
         state = self._states[id_.host]
         seen = state.resources.get(id_)
         return (seen.mark if seen is not None else None) or state.inventory.get(id_)
@@ -100,7 +110,17 @@ class Resources:
         step = self._step(action)
         if action.verb is Verb.CREATE:
             self._announce_anew(action.resource)
-        self.persist(action.resource.host, lambda: driver(step))
+        if action.source and (coming := self.mark(action.resource)) is not None:
+            self.persist(action.resource.host, lambda: step.record(replace(coming, pending=True)))
+        try:
+            self.persist(action.resource.host, lambda: driver(step))
+        except HostError:
+            if action.source and not arrived(step):
+                self.persist(action.resource.host, lambda: self._inventories[action.resource.host].forget([action.resource]))
+            raise
+        if action.source:
+            left = replace(action.resource, host=action.source)
+            self.persist(action.source, lambda: self._inventories[action.source].forget([left]))
         if action.verb is Verb.RESTART:
             with self._guard:
                 self._refused.pop(action.resource, None)  # the running object is another one now
@@ -125,6 +145,9 @@ class Resources:
             sleep=self._sleep,
             record=lambda new: self._inventories[action.resource.host].write([new]),
             refuse=lambda path, reason: self._refuse(action, path, reason),
+            source=self._hosts.sessions[action.source] if action.source else None,
+            stopping=self._stopping,
+            bandwidth=self._room.bandwidth(action) if action.source else 0,
         )
 
     def _announce_anew(self, id_: ResourceId) -> None:
@@ -134,10 +157,6 @@ class Resources:
         if mark is not None and mark.wiping and plan.desired is not None:
             new = replace(mark, uuid=_uuid(plan), xml=plan.desired.xml, digest="", wiping=False, pending=True)
             self.persist(id_.host, lambda: inventory.write([new]))
-
-    def refused(self, id_: ResourceId) -> Mapping[str, str]:
-        """The paths of this resource that its running object could not take, each with the reason."""
-        return self._refused.get(id_, {})
 
     def _refuse(self, action: Action, path: str, reason: str) -> None:
         with self._guard:
@@ -156,9 +175,10 @@ class Resources:
 
     def verify(self, id_: ResourceId) -> tuple[str, ...]:
         """Observe a resource again, write down what is known of it now, and return the paths that still differ."""
-        session, inventory = self._hosts.sessions[id_.host], self._inventories[id_.host]
-        plan, verbs = self._plans[id_], self._verbs[id_]
+        inventory, plan, verbs = self._inventories[id_.host], self._plans[id_], self._verbs.pop(id_)
         observed = self._observe(id_)
+        if self._prepared.aside and id_ in self._arriving:
+            return self._moved(plan, observed)
         if plan.desired is None:
             if self._prepared.aside:
                 return ()
@@ -166,31 +186,52 @@ class Resources:
             if gone:
                 self.persist(id_.host, lambda: inventory.forget([id_]))
             return () if gone else ("state",)
-        before = self.mark(id_)
-        state = self._states[id_.host]
-        work = Work(bool(verbs & DEFINING), self._withheld(id_), before, self.refused(id_), self._layers[id_.host])
-        verdict = verify(self._prepared.project, plan.desired, observed, state.facts.machines, work)
+        before = self._continued(id_, observed)
+        work = self._work(id_, observed, before, defined=bool(verbs & DEFINING))
+        verdict = verify(self._prepared.project, plan.desired, observed, self._states[id_.host].facts.machines, work)
         if self._prepared.aside and (plan.differences or verdict.leftover):
             return ()  # it was not the manifest that was applied: what is known of that stays as it is
         if verdict.mark is not None:
-            mark = verdict.mark
-            settled = self.persist(id_.host, lambda: settle(session, mark))
-            self._settled.setdefault(id_.host, []).append(settled)
+            self._settle(verdict.mark)
         elif not verdict.leftover:
             self.persist(id_.host, lambda: inventory.forget([id_]))
         return verdict.leftover
 
-    def flush(self, *, all_of_it: bool = False) -> None:
-        """Write down what was settled: now and then only, as many resources of one inventory are written at once.
+    def _moved(self, plan: ResourcePlan, observed: Observed | None) -> tuple[str, ...]:
+        """Write down that a domain is where it was moved to by hand; what differs from its manifest goes on differing."""
+        before = self._continued(plan.id, observed)
+        if before is None or observed is None:
+            return ("state",)
+        self._settle(replace(before, digest=before.digest if plan.status is Status.IN_SYNC else ""))
+        return ()
 
-        What a killed process has not written is still marked as pending, and the next apply writes it.
-        """
-        if not all_of_it and self._clock() - self._written < FLUSH:
-            return
-        for host, marks in self._settled.items():
-            self.persist(host, functools.partial(self._inventories[host].write, marks))
-        self._settled.clear()
-        self._written = self._clock()
+    def _continued(self, id_: ResourceId, observed: Observed | None) -> Mark | None:
+        """The mark; of a domain that was moved, its running object goes on, with another number."""
+        mark, source = self.mark(id_), self._arriving.get(id_)
+        if mark is None or not source or observed is None:
+            return mark
+        coming = self._states[source].resources[replace(id_, host=source)]
+        return replace(mark, run=run_of(observed)) if mark.run and mark.run == run_of(coming) else mark
+
+    def _settle(self, mark: Mark) -> None:
+        session = self._hosts.sessions[mark.id.host]
+        self._ledger.add(self.persist(mark.id.host, lambda: settle(session, mark)))
+
+    def _work(self, id_: ResourceId, observed: Observed | None, before: Mark | None, *, defined: bool) -> Work:
+        seen = observed if id_ in self._arriving else self._states[id_.host].resources.get(id_)
+        run, refused, planned = "" if seen is None else run_of(seen), self._refused.get(id_, {}), self._plans[id_].differences
+        return Work(defined, self._withheld(id_), before, refused, self._layers[id_.host], planned, run)
+
+    def remember(self) -> None:
+        """Write down what running objects could not take, of resources whose actions were not all done."""
+        for id_, desired in [(id_, self._plans[id_].desired) for id_ in self._verbs if id_ not in self._arriving]:
+            if desired is None or not (self._refused.get(id_) or foregone(KINDS[id_.kind], self._plans[id_].differences)):
+                continue
+            with suppress(HostError):  # why the resource is not done was told
+                observed = self._observe(id_)
+                mark = interrupted(desired, observed, self._work(id_, observed, self.mark(id_), defined=False))
+                if mark is not None:
+                    self._settle(mark)
 
     def _observe(self, id_: ResourceId) -> Observed | None:
         session, mark = self._hosts.sessions[id_.host], self._inventories[id_.host].marks.get(id_)

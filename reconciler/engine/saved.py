@@ -20,7 +20,7 @@ from reconciler.engine.pipeline import Options, Prepared
 from reconciler.errors import StalePlanError, UsageError
 from reconciler.model.difference import Impact
 from reconciler.model.plan import FORMAT, Plan
-from reconciler.model.resource import HostSpec, Ignore, Location, ManifestSet, Project, ResourceId
+from reconciler.model.resource import HostLimits, HostSpec, HostUse, Ignore, Location, ManifestSet, Project, ResourceId
 from reconciler.model.state import Desired
 from reconciler.planning.allowance import Policy
 
@@ -56,7 +56,7 @@ def save(prepared: Prepared, options: Options, paths: Sequence[str], file: str) 
         SAVED: {
             "paths": [str(Path(path).absolute()) for path in paths],
             "project": dataclasses.asdict(prepared.project),
-            "hosts": [{"name": s.facts.name, "uri": s.facts.uri} for s in prepared.states],
+            "hosts": [dataclasses.asdict(host) for host in _hosts_of(prepared)],
             "connect": options.connect,
             "policy": _policy_json(prepared.policy),
             "desired": [_desired_json(desired) for desired in prepared.desired],
@@ -92,7 +92,7 @@ def _saved(data: Mapping[str, Any]) -> SavedPlan:
     saved = data[SAVED]
     project = saved["project"]
     ignore = tuple(Ignore(**rule) for rule in project["ignore"])
-    hosts = tuple(HostSpec(host["name"], host["uri"]) for host in saved["hosts"])
+    hosts = tuple(_host(host) for host in saved["hosts"])
     return SavedPlan(
         paths=tuple(saved["paths"]),
         manifests=ManifestSet(Project(**{**project, "ignore": ignore}), hosts, ()),
@@ -103,6 +103,15 @@ def _saved(data: Mapping[str, Any]) -> SavedPlan:
         fingerprint=saved["fingerprint"],
         created=data["created"],
     )
+
+
+def _hosts_of(prepared: Prepared) -> list[HostSpec]:
+    known = {spec.name: spec for spec in prepared.hosts}
+    return [known.get(s.facts.name) or HostSpec(s.facts.name, s.facts.uri) for s in prepared.states]
+
+
+def _host(data: Mapping[str, Any]) -> HostSpec:
+    return HostSpec(**{**data, "limits": HostLimits(**data["limits"]), "use": HostUse(data["use"])})
 
 
 def prepare_saved(saved: SavedPlan, hosts: Hosts) -> Prepared:
@@ -166,6 +175,7 @@ def _desired_json(desired: Desired) -> dict[str, Any]:
         "protect": desired.protect,
         "adopt": desired.adopt,
         "labels": dict(desired.labels),
+        "note": desired.note,
         "secret_names": sorted(desired.secrets),
     }
 

@@ -19,7 +19,7 @@ from reconciler.kinds.spellings import location
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Action, Plan, ResourcePlan, Status, Verb
 from reconciler.model.resource import ResourceId
-from reconciler.model.snapshot import Snapshot, SnapshotSpec
+from reconciler.model.snapshot import Snapshot, SnapshotSpec, reverting
 from reconciler.model.state import HostState, Observed
 from reconciler.planning import taken
 from reconciler.planning.guard import Situation, guard
@@ -46,11 +46,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A domain and its snapshots, parents before children. `reverted` is the one that it was reverted to, if it still is."""
+    """A domain and its snapshots, parents before children. `reverted` is the one that it was reverted to, if it still is;
+    `reverting` the one of a revert that was begun and not finished.
+    """
 
     plan: ResourcePlan
     rows: tuple[Row, ...]
     reverted: str = ""
+    reverting: str = ""
 
     @property
     def id(self) -> ResourceId:
@@ -121,7 +124,9 @@ def _listing(prepared: Prepared, plan: ResourcePlan) -> Listing:
     declared = {spec.name for spec in taken.declared(options)}
     sizes = _sizes(state)
     rows = tuple(Row(s, s.name in ours, s.name in declared, _size(s, sizes)) for s in taken.held(seen))
-    return Listing(plan, rows, "" if mark is None else mark.reverted)
+    noted = "" if mark is None else mark.reverted
+    begun = reverting(noted)
+    return Listing(plan, rows, "" if begun else noted, begun)
 
 
 def _sizes(state: HostState) -> Callable[[str], int | None]:
@@ -165,7 +170,7 @@ def prepare(ready: Prepared, request: Request) -> Prepared:
         _check_new(listing, request.spec.name)
     else:
         found(listing, request.spec.name)
-    steps = list(_steps(ready, plan, request))
+    steps = list(_steps(ready, listing, request))
     last = str(len(steps))
     actions = tuple(_action(plan, step, str(n), tuple(str(m) for m in range(1, n))) for n, step in enumerate(steps, 1))
     if any(action.blocked for action in actions if action.id == last):
@@ -188,8 +193,12 @@ def _check_new(listing: Listing, name: str) -> None:
         )
 
 
-def _steps(ready: Prepared, plan: ResourcePlan, request: Request) -> Iterator[Step]:
-    """The request as steps, guarded; before a revert the snapshot that the manifest asks for before a loss of data."""
+def _steps(ready: Prepared, listing: Listing, request: Request) -> Iterator[Step]:
+    """The request as steps, guarded; before a revert the snapshot that the manifest asks for before a loss of data.
+
+    While a revert is not finished nothing but a revert is done, and no snapshot is taken of what it left.
+    """
+    plan, begun = listing.plan, listing.reverting
     read_only = _state(ready, plan.id).facts.read_only
     asked = "asked for by hand"
     ceilings = {Verb.DELETE_SNAPSHOT: Impact.DATA_LOSS}  # the guest loses nothing: who names a snapshot to be deleted means it
@@ -198,7 +207,10 @@ def _steps(ready: Prepared, plan: ResourcePlan, request: Request) -> Iterator[St
     impact = (Impact.LIVE if active else Impact.NONE) if request.verb is Verb.SNAPSHOT else Impact.DATA_LOSS
     step = Step(request.verb, asked, impact, snapshot=request.spec)
     step = replace(step, blocked=guard(step, situation))
-    if request.verb is Verb.REVERT and impact.label in (plan.options.get(taken.BEFORE) or ()):
+    if begun and request.verb is not Verb.REVERT:
+        why = f"the revert to {begun} was begun and not finished: `vireo snapshot revert {plan.id.name} {begun}` finishes it"
+        step = replace(step, blocked=step.blocked or why)
+    if request.verb is Verb.REVERT and not begun and impact.label in (plan.options.get(taken.BEFORE) or ()):
         spec = before(request.verb, impact, ready.plan.created)
         yield Step(Verb.SNAPSHOT, f"snapshotBefore: {impact.label} asks for {spec.name}", Impact.LIVE, snapshot=spec)
     yield step
@@ -228,7 +240,10 @@ def again(request: Request) -> Callable[[Prepared, Hosts], Prepared]:
 
 
 def _agreed(prepared: Prepared, request: Request) -> tuple[object, ...]:
-    """What a person agreed to: the actions, and which snapshots there are."""
+    """What a person agreed to: the actions, and which snapshots there are, as far as it matters to what is asked for."""
     listing = _listing(prepared, _named(prepared, request.domain))
     actions = tuple((action.verb, action.blocked) for action in prepared.plan.actions)
-    return actions, listing.plan.uuid, tuple((row.snapshot.name, row.snapshot.created) for row in listing.rows)
+    matters = {Verb.SNAPSHOT: set[str](), Verb.DELETE_SNAPSHOT: {request.spec.name}}
+    names = matters.get(request.verb, {row.snapshot.name for row in listing.rows})
+    rows = tuple((row.snapshot.name, row.snapshot.created) for row in listing.rows if row.snapshot.name in names)
+    return actions, listing.plan.uuid, rows

@@ -8,6 +8,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,18 +71,30 @@ def path() -> Path:
 
 def append(record: Record) -> None:
     """Adds a line, and brings it to the disk. Raises HostError: what cannot be recorded must not look as if it were."""
-    file = path()
     line = json.dumps(record.to_json(), sort_keys=True) + "\n"
+    with _opened() as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        end = os.fstat(descriptor).st_size
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            line = "\n" + line  # a line that a power cut has left half written stays alone
+        os.write(descriptor, line.encode())
+        os.fsync(descriptor)
+
+
+def check() -> None:
+    """Whether a line could be added: before anything is destroyed. Raises HostError."""
+    with _opened():
+        pass
+
+
+@contextmanager
+def _opened() -> Iterator[int]:
+    file = path()
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            end = os.fstat(descriptor).st_size
-            if end and os.pread(descriptor, 1, end - 1) != b"\n":
-                line = "\n" + line  # a line that a power cut has left half written stays alone
-            os.write(descriptor, line.encode())
-            os.fsync(descriptor)
+            yield descriptor
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -195,9 +195,9 @@ def _project_of(usage: str) -> str | None:
 
 
 def _lean(mark: Mark) -> Mark:
-    return (
-        dataclasses.replace(mark, xml="", normalised={}, refused={}, retired={}, run="") if KINDS[mark.id.kind].marked else mark
-    )
+    if not KINDS[mark.id.kind].marked:
+        return mark
+    return dataclasses.replace(mark, xml="", normalised={}, refused={}, retired={}, waiting=None, run="")
 
 
 def _damaged(usage: str, reason: str) -> HostError:

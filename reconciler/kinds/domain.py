@@ -241,5 +241,6 @@ DOMAIN = Kind(
     emptied_by={"wipe": Verb.WIPE, "delete": Verb.DELETE},
     marked=True,
     layered="devices/disk",
+    migrates=True,
     restarts=True,
 )

@@ -6,6 +6,8 @@ drive against a disk, a virtio device against an IDE one), the driver finds out,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.kinds.kind import Way
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Verb
@@ -17,8 +19,10 @@ _ATTACH = "virDomainAttachDeviceFlags, virDomainDetachDeviceAlias"
 _UPDATE = "virDomainUpdateDeviceFlags"
 
 
-def _setter(pattern: str, how: str, since: str, needs: str = "", impact: Impact = Impact.LIVE, awaits: str = "") -> Way:
-    return Way(pattern, Verb.UPDATE, impact, how=how, since=since, needs=needs, awaits=awaits)
+def _setter(
+    pattern: str, how: str, since: str, needs: str = "", impact: Impact = Impact.LIVE, awaits: str = "", within: str = ""
+) -> Way:
+    return Way(pattern, Verb.UPDATE, impact, how=how, since=since, needs=needs, awaits=awaits, within=within)
 
 
 def _plugged(name: str, needs: str) -> Way:
@@ -32,6 +36,7 @@ def _changed(below: str, needs: str = "", since: str = "0.8.0") -> Way:
 _SCHEDULED = "set by virDomainSetSchedulerParametersFlags"
 _MEMORY = "set by virDomainSetMemoryParameters"
 _BLOCK = "set by virDomainSetBlkioParameters"
+_ASKING = "a guest that was started with a password"
 _PINNED = "the processors that it may run on are set by {}; without a set, by the host's all"
 
 WAYS: tuple[Way, ...] = (
@@ -47,12 +52,14 @@ WAYS: tuple[Way, ...] = (
         "0.9.0",
         "an amount within the running guest's maximum; a balloon driver in the guest, else nothing happens",
         awaits="its balloon driver has not done it",
+        within="memory",
     ),
     _setter(
         "vcpu/@current",
         "plugged in and unplugged by virDomainSetVcpusFlags",
         "0.8.5",
         "a number within the running guest's maximum; to take some away, a guest that releases them",
+        within="vcpu",
     ),
     *(
         _setter(section, "each of its parts as below, where a whole section comes or goes", "0.8.5")
@@ -127,10 +134,11 @@ WAYS: tuple[Way, ...] = (
     _plugged("memory", f"maxMemory and NUMA cells; unplugging: {RELEASE}"),
     _plugged("vsock", f"/dev/vhost-vsock on the host; unplugging: {RELEASE}"),
     _plugged("lease", "a lock manager on the host"),
-    *(
-        _changed(f"graphics/{name}", "a guest that was started with a password; of VNC at most 8 characters")
-        for name in ("@passwd", "@passwdValidTo", "@connected")
+    replace(
+        _changed("graphics/@passwd", f"{_ASKING}; of VNC at most 8 characters; taken away at the next start only"),
+        fixed="whether the screen asks for a password is settled when the guest starts",
     ),
+    *(_changed(f"graphics/{name}", _ASKING) for name in ("@passwdValidTo", "@connected")),
     _setter("devices/memballoon/stats/**", "set by virDomainSetMemoryStatsPeriod", "1.1.1", "the balloon's driver in the guest"),
     # --- everything else ------------------------------------------------------------------------------------------
     Way(

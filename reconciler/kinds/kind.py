@@ -50,8 +50,9 @@ class Way:
     The first way of a kind whose pattern matches counts. `verb` repairs it in the definition; `impact` is what bringing it into
     effect does to an active object (to an inactive one: nothing). `refusal` says why there is no way at all; `grows_only` that
     an amount may become larger only, and why; `awaits` what a running object has to do itself for an amount that was asked of
-    it: where it has another one, that is told and is no difference. For people: `how` it is done, in one sentence, `since` which
-    version libvirt has the call, and what it `needs` beside that.
+    it: where it has another one, that is told and is no difference. `within` is the path of the amount that a running object
+    has at most; `fixed` says why a running object can neither get such a value nor lose it, but only have another one. For
+    people: `how` it is done, in one sentence, `since` which version libvirt has the call, and what it `needs` beside that.
     """
 
     pattern: str
@@ -60,6 +61,8 @@ class Way:
     refusal: str = ""
     grows_only: str = ""
     awaits: str = ""
+    within: str = ""
+    fixed: str = ""
     how: str = ""
     since: str = ""
     needs: str = ""
@@ -111,7 +114,8 @@ class Kind:
     the object of this kind that a new one is copied from. `made_as` are the paths that stay as they were made: where they do not,
     another object has the name. `emptied_by` maps a data policy (`onDelete`) to the verb that goes before the last step of a
     removal, `belongings` are what goes or stays with it, `lent` the elements whose references are not the object's own data.
-    `layered` is the ElementPath of devices that may go on in an overlay on top of the declared file.
+    `layered` is the ElementPath of devices that may go on in an overlay on top of the declared file. `migrates`: it can move to
+    another host, and its mark with it.
     `later` are options that manifests may carry already and that this version does not act on.
     """
 
@@ -133,6 +137,7 @@ class Kind:
     belongings: tuple[Belonging, ...] = ()
     lent: tuple[str, ...] = ()
     layered: str = ""
+    migrates: bool = False
     later: tuple[str, ...] = ()
     held: Mapping[Verb, Literal["any", "active"]] = field(default_factory=dict)
     interrupts: frozenset[Verb] = frozenset()

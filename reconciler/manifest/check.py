@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -13,11 +13,13 @@ from jsonschema.validators import extend
 
 from reconciler.manifest import shape
 from reconciler.manifest.elements import elements
-from reconciler.manifest.quantity import amount, seconds
+from reconciler.manifest.quantity import amount, rate, seconds, size
 
 FORMATS: dict[str, Callable[[str], object]] = {
     "vireo-quantity": amount,
+    "vireo-size": size,
     "vireo-duration": seconds,
+    "vireo-rate": rate,
     "vireo-elements": elements,
     "vireo-ip": ipaddress.ip_address,
     "ipv4": ipaddress.IPv4Address,
@@ -34,6 +36,24 @@ def expression(pattern: str) -> re.Pattern[str]:
 def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
     if isinstance(instance, str) and not expression(pattern).search(instance):
         yield ValidationError("does not match")
+
+
+def _most(_: Any, pairs: Mapping[str, str], instance: Any, __: Any) -> Iterator[ValidationError]:
+    """`x-vireo-most`: a field -> the field beside it that it must not be more than; numbers, or quantities."""
+    for name, limit in pairs.items() if isinstance(instance, dict) else ():
+        value, most = _measured(instance.get(name)), _measured(instance.get(limit))
+        if value is not None and most is not None and value > most:
+            yield ValidationError(f"more than {limit}", path=[name])
+
+
+def _measured(value: Any) -> int | None:
+    """The number or the bytes that `value` stands for; None for what its own rule finds wrong, or that is not there."""
+    if _is_integer(None, value):
+        return int(value)
+    try:
+        return size(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _is_integer(_: Any, instance: Any) -> bool:
@@ -58,7 +78,7 @@ def _format(function: Callable[[str], object]) -> Callable[[object], bool]:
 
 _Validator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
-    {"pattern": _pattern},
+    {"pattern": _pattern, "x-vireo-most": _most},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
     format_checker=_formats(),
 )

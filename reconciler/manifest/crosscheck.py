@@ -49,6 +49,22 @@ def host_of(document: Document, named: str | None, hosts: Sequence[str], broken:
     return named
 
 
+def hosts_of(
+    document: Document, spec: Mapping[str, Any], hosts: Sequence[str], broken: set[str], problems: list[Problem]
+) -> list[str]:
+    """The hosts that a document names in order of preference: at least one."""
+    listed = spec.get("hosts")
+    if listed is None:
+        return [host_of(document, spec.get("host"), hosts, broken, problems)]
+    if "host" in spec:
+        problems.append(_at(document, _HOST, 'there are both "host" and "hosts"', "write one of them"))
+    for number, name in enumerate(listed):
+        if name not in hosts and name not in broken:
+            hint = did_you_mean(name, hosts) or f"declared: {', '.join(sorted(hosts))}"
+            problems.append(_at(document, ("spec", "hosts", number), f'there is no Host "{name}"', hint))
+    return list(listed)
+
+
 def resources(found: Sequence[Resource], problems: list[Problem]) -> None:
     """Everything that can be wrong between resources."""
     _identities(found, problems)

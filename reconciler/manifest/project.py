@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from reconciler.errors import Problem
 from reconciler.manifest import shape
 from reconciler.manifest.files import absolute
-from reconciler.model.resource import Document, HostSpec, Ignore, Project
+from reconciler.manifest.quantity import rate
+from reconciler.model.resource import Document, HostLimits, HostSpec, HostUse, Ignore, Project
 
 LOCAL = "localhost"
 DEFAULT_URI = "qemu:///system"
@@ -36,6 +39,18 @@ def default_host(connect: str | None) -> HostSpec:
     except ValueError:
         name = None
     return HostSpec(_UNSAFE.sub("-", name) if name else LOCAL, uri)
+
+
+def host(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> HostSpec:
+    """The host that a valid document declares."""
+    given, usual = spec.get("limits") or {}, HostLimits()
+    limits = HostLimits(
+        parallel_starts=given.get("parallelStarts", usual.parallel_starts),
+        migrations_in=given.get("migrationsIn", usual.migrations_in),
+        migrations_out=given.get("migrationsOut", usual.migrations_out),
+        bandwidth=rate(given["bandwidth"]) if "bandwidth" in given else usual.bandwidth,
+    )
+    return HostSpec(metadata["name"], spec["uri"], metadata.get("labels", {}), limits, HostUse(spec.get("state", HostUse.ACTIVE)))
 
 
 def settings(document: Document | None, root: str, problems: list[Problem]) -> Project:

@@ -1,4 +1,4 @@
-"""Amounts and durations as people write them: `512MiB`, `1.5GB`, `90s`. Pure text and numbers."""
+"""Amounts, rates and durations as people write them: `512MiB`, `1.5GB`, `100MiB/s`, `90s`. Pure text and numbers."""
 
 from __future__ import annotations
 
@@ -38,6 +38,24 @@ def amount(text: str) -> int:
         message = f'"{text}" is more than libvirt can count ({LARGEST} bytes)'
         raise ValueError(message)
     return int(size)
+
+
+def size(text: str) -> int:
+    """The bytes of a quantity that is more than nothing. Raises ValueError."""
+    found = amount(text)
+    if not found:
+        message = f'"{text}" is nothing; a guest needs some'
+        raise ValueError(message)
+    return found
+
+
+def rate(text: str) -> int:
+    """The bytes a second of a rate such as ``100MiB/s``. Raises ValueError."""
+    size, slash, second = text.partition("/")
+    if not slash or second != "s":
+        message = f'"{text}" is not a rate; write a quantity a second, as in 100MiB/s'
+        raise ValueError(message)
+    return amount(size)
 
 
 def _unit_message(text: str, number: str, unit: str) -> str:

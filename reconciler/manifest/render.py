@@ -17,7 +17,7 @@ from reconciler.kinds.kind import Kind
 from reconciler.manifest import shape, templating
 from reconciler.manifest.catalogue import Catalogue, VolumeFacts
 from reconciler.manifest.files import absolute
-from reconciler.manifest.quantity import seconds
+from reconciler.manifest.quantity import rate, seconds
 from reconciler.manifest.secret import placeholder
 from reconciler.model.resource import Path, Project, Resource
 from reconciler.model.state import Desired, HostFacts
@@ -54,6 +54,7 @@ def render(resource: Resource, project: Project, facts: HostFacts, catalogue: Ca
         protect=resource.protect,
         adopt=resource.adopt,
         labels=dict(resource.labels),
+        note=resource.note,
         secrets=secrets,
     )
 
@@ -86,6 +87,8 @@ def _marked(resource: Resource, project: Project) -> tuple[dict[str, Any], dict[
             _put(spec, below, stand_in)
         elif "duration" in marks:
             _put(spec, below, seconds(value))
+        elif "rate" in marks:
+            _put(spec, below, rate(value))
         elif "file" in marks:
             _put(spec, below, absolute(value, resource.document.file))
     options = {name: spec[name] for name in names}

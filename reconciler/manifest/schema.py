@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import InvalidManifestsError, Problem, UsageError
-from reconciler.manifest import check, crosscheck, project, reader, sentence, shape, words
+from reconciler.kinds import KINDS
+from reconciler.manifest import check, crosscheck, placement, project, reader, sentence, shape, words
 from reconciler.manifest.files import display_name
-from reconciler.model.resource import Document, HostSpec, ManifestSet, Resource, ResourceId
+from reconciler.model.resource import Document, HostSpec, HostUse, ManifestSet, Resource, ResourceId
 
 API_VERSION = "vireo/v1"
 SETTINGS = ("Project", "Host")  # kinds that describe the project itself; all others are objects on a host
+MOVING = frozenset(name for name, kind in KINDS.items() if kind.migrates)
 
 
 def document(kind: str) -> dict[str, Any]:
@@ -57,7 +59,9 @@ def load(paths: Sequence[str], *, connect: str | None) -> ManifestSet:
     settings = project.settings(projects[0] if projects else None, root, problems)
     if problems:
         raise InvalidManifestsError(problems)
-    return ManifestSet(settings, tuple(hosts), tuple(resources), root)
+    known = tuple(host for host in hosts if host.use is not HostUse.IGNORE)
+    looked_at = {host.name for host in known}
+    return ManifestSet(settings, known, tuple(resource for resource in resources if resource.id.host in looked_at), root)
 
 
 def _kind(document: Document) -> Any:
@@ -98,17 +102,21 @@ def _misfits(document: Document) -> list[Problem]:
 def _hosts(documents: Sequence[Document], problems: list[Problem]) -> list[HostSpec]:
     crosscheck.host_names(documents, problems)
     specs = [(document.data["metadata"], document.data["spec"]) for document in documents]
-    return [HostSpec(metadata["name"], spec["uri"], metadata.get("labels", {})) for metadata, spec in specs]
+    return [project.host(metadata, spec) for metadata, spec in specs]
 
 
 def _resource(document: Document, hosts: Sequence[HostSpec], broken: set[str], problems: list[Problem]) -> Resource:
     data: Mapping[str, Any] = document.data
     kind, metadata = data["kind"], data["metadata"]
     spec = shape.of(kind).filled(data.get("spec") or {}, ("spec",))
-    host = crosscheck.host_of(document, spec.get("host"), [host.name for host in hosts], broken, problems)
+    names = [host.name for host in hosts]
+    preferred = crosscheck.hosts_of(document, spec, names, broken, problems)
+    known = {host.name: host for host in hosts}
+    found = placement.place(preferred, spec["onDrain"], known) if kind in MOVING else placement.Place(preferred[0])
     return Resource(
-        id=ResourceId(kind, metadata["name"], host, spec.get("pool", "")),
-        spec=spec,
+        id=ResourceId(kind, metadata["name"], found.host, spec.get("pool", "")),
+        spec=placement.resting(spec) if found.stopped else spec,
+        note=found.note,
         document=document,
         labels=metadata.get("labels", {}),
         annotations=metadata.get("annotations", {}),

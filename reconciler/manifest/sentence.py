@@ -16,7 +16,7 @@ from reconciler.model.resource import Document, Path
 
 Sentence: TypeAlias = tuple[Path, str, str]
 
-_MEASURES = {"vireo-quantity", "vireo-duration"}
+_MEASURES = {"vireo-quantity", "vireo-size", "vireo-duration", "vireo-rate"}
 _TOLD = {*_MEASURES, "vireo-elements"}  # formats that say themselves what is wrong
 _BOUNDS = {
     "minimum": "must be at least {}",
@@ -67,6 +67,8 @@ class _Explainer:
                 yield from self._dependent(error, path)
             case "oneOf" | "anyOf":
                 yield from self._alternatives(error, schema, path)
+            case "x-vireo-most":
+                yield path, *_too_much(error, str(path[-1]))
             case _:
                 yield (path, *self._value(error, schema, path))
 
@@ -204,6 +206,13 @@ class _Explainer:
 
 def _missing(name: str) -> str:
     return f'the field "{name}" is missing'
+
+
+def _too_much(error: ValidationError, name: str) -> tuple[str, str]:
+    instance: Any = error.instance
+    rules: Any = error.validator_value
+    limit = rules[name]
+    return f'{instance[name]} is more than its "{limit}", which is {instance[limit]}', f"raise {limit}, or lower {name}"
 
 
 def _distance(errors: Sequence[ValidationError]) -> tuple[int, int]:

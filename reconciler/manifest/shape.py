@@ -1,10 +1,11 @@
 """A kind's JSON Schema as one self-contained document, and the walk over a schema and the data that it describes.
 
 What Vireo itself has to know of a field is written in the schema, nowhere else: its `default`, `writeOnly` (a secret), and
-`x-vireo`, one word or a list of them: ``option`` (policy that does not show in the XML), ``duration``, ``file`` (a path that
-starts from the manifest), ``unique`` (no two resources of a kind on a host share it), ``distinct`` (no two items of its list
-share it), ``base`` (a volume that this one is made from: volume, pool), ``subnet`` (an address with its DHCP ranges).
-`x-vireo-message` says in words what a rule is about. Checks nothing.
+`x-vireo`, one word or a list of them: ``option`` (policy that does not show in the XML), ``duration``, ``rate``, ``file`` (a
+path that starts from the manifest), ``unique`` (no two resources of a kind on a host share it), ``distinct`` (no two items of its
+list share it), ``base`` (a volume that this one is made from: volume, pool), ``subnet`` (an address with its DHCP ranges).
+`x-vireo-message` says in words what a rule is about; `x-vireo-most` is a rule: fields, and the field that each must not be more
+than. Checks nothing.
 """
 
 from __future__ import annotations

@@ -122,4 +122,5 @@ def _action(action: Action) -> dict[str, Any]:
     resource = action.resource
     identity = {"kind": resource.kind, "name": resource.name, "host": resource.host}
     snapshot = {"snapshot": action.snapshot.name} if action.snapshot is not None else {}
-    return {"id": action.id, "verb": action.verb.value, **identity, **snapshot}
+    source = {"from": action.source} if action.source else {}
+    return {"id": action.id, "verb": action.verb.value, **identity, **snapshot, **source}

@@ -43,6 +43,7 @@ class Verb(enum.StrEnum):
     SNAPSHOT = "snapshot"
     DELETE_SNAPSHOT = "delete-snapshot"
     REVERT = "revert"
+    MIGRATE = "migrate"
 
 
 class Status(enum.StrEnum):
@@ -64,7 +65,7 @@ class Action:
 
     `paths` are the differences that it repairs. `consented` is true where the manifest itself or a switch asked for just
     this loss (a deletion by policy): the ceiling does not hold it back. `snapshot` is what the snapshot verbs are about (for
-    all but taking one, its name counts).
+    all but taking one, its name counts). `source` is the host that a migration begins at; `resource` is at its end.
     """
 
     id: str
@@ -77,6 +78,12 @@ class Action:
     paths: tuple[str, ...] = ()
     consented: bool = False
     snapshot: SnapshotSpec | None = None
+    source: str = ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that it changes."""
+        return (self.resource.host, self.source) if self.source else (self.resource.host,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,8 @@ def _resource_json(plan: ResourcePlan) -> dict[str, Any]:
 
 
 def _action_json(action: Action) -> dict[str, Any]:
+    more: dict[str, Any] = {"snapshot": action.snapshot.name} if action.snapshot is not None else {}
+    more |= {"from": action.source} if action.source else {}
     return {
         "id": action.id,
         "verb": action.verb.value,
@@ -189,4 +198,5 @@ def _action_json(action: Action) -> dict[str, Any]:
         "needs": list(action.needs),
         "blocked": action.blocked,
         "paths": list(action.paths),
-    } | ({"snapshot": action.snapshot.name} if action.snapshot is not None else {})
+        **more,
+    }

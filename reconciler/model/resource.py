@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -58,7 +59,10 @@ class ResourceId:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One declared object. `spec` is plain data as the schema accepted it, with the schema's own defaults filled in."""
+    """One declared object. `spec` is plain data as the schema accepted it, with the schema's own defaults filled in.
+
+    `note` is what a person should know of where it was placed.
+    """
 
     id: ResourceId
     spec: Mapping[str, Any]
@@ -67,6 +71,7 @@ class Resource:
     annotations: Mapping[str, str] = field(default_factory=dict)
     protect: bool = False
     adopt: bool = False
+    note: str = ""
 
     @property
     def location(self) -> Location:
@@ -94,6 +99,24 @@ class Project:
     ignore: tuple[Ignore, ...] = ()
 
 
+class HostUse(enum.StrEnum):
+    """What a host is there for: ``drain`` moves domains away that can go elsewhere; ``ignore`` leaves it wholly alone."""
+
+    ACTIVE = "active"
+    DRAIN = "drain"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class HostLimits:
+    """What may happen at once on a host. 0 is no limit; `bandwidth` is in bytes a second, for all migrations together."""
+
+    parallel_starts: int = 0
+    migrations_in: int = 2
+    migrations_out: int = 2
+    bandwidth: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class HostSpec:
     """A libvirt host of the project, as declared or as given on the command line."""
@@ -101,6 +124,8 @@ class HostSpec:
     name: str
     uri: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    limits: HostLimits = HostLimits()
+    use: HostUse = HostUse.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Snapshots of a domain as values: one that is wanted, and one that a host has. No XML, no libvirt."""
+"""Snapshots of a domain as values: one that is wanted, one that a host has, and what is noted of them. No XML, no libvirt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,29 @@ from typing import Any, Literal, TypeAlias
 
 Mode: TypeAlias = Literal["auto", "internal", "external"]
 Switch: TypeAlias = Literal["auto", "true", "false"]
+Way: TypeAlias = Literal["declared", "schedule", "before", "hand"]
+
+REVERTING = "reverting/"  # before the name of a snapshot, in a note of a revert that is not done yet: no name has a / in it
+
+
+def noted(created: str, way: str) -> str:
+    """What is noted of a snapshot that we take: ``TIME WAY``; the time is "" until it is known."""
+    return f"{created} {way}"
+
+
+def taken_at(note: str) -> str:
+    """The time in such a note (seconds since the epoch); "" if it was not known yet."""
+    return note.partition(" ")[0]
+
+
+def way_of(note: str) -> str:
+    """How it was taken; notes of older versions do not say it, and mean declared ones."""
+    return note.partition(" ")[2] or "declared"
+
+
+def reverting(note: str) -> str:
+    """The snapshot of a revert that was begun and is not finished; "" if there is none."""
+    return note.removeprefix(REVERTING) if note.startswith(REVERTING) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +39,8 @@ class SnapshotSpec:
 
     `mode` auto: internal where every writable disk can hold one, else external. `memory` auto: with the guest's memory if it is
     active. `quiesce` auto: through the agent where it answers. `disks` are the targets to be in it; none: every disk that can be.
+    `way` is how it comes to be taken: only declared ones are pruned, and only those of the schedule are rotated. Of one to be
+    deleted it is who asks: a hand may delete any, all others only what was taken for a manifest.
     """
 
     name: str
@@ -24,6 +49,7 @@ class SnapshotSpec:
     memory: Switch = "auto"
     quiesce: Switch = "auto"
     disks: tuple[str, ...] = ()
+    way: Way = "declared"
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> SnapshotSpec:

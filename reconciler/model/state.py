@@ -17,8 +17,9 @@ class Desired:
     Secret values in it are replaced by a placeholder; `secrets` maps placeholders to values, and is never stored or printed.
     `options` are the parts of the spec that do not show in the XML, as plain JSON data under their manifest names
     (shutdown, update, onDelete, persistent, upload ...).
-    `digest` identifies xml, state, autostart and options together. `declared` is `xml` as the manifest says it where `xml` was
-    adapted to what became of it on the host (a disk that goes on in an overlay), else "": that is what marks keep.
+    `digest` identifies xml, state, autostart and options together. `note` is what a person should know of it. `declared` is `xml`
+    as the manifest says it where `xml` was adapted to what became of it on the host (a disk that goes on in an overlay), else "":
+    that is what marks keep.
     """
 
     id: ResourceId
@@ -32,6 +33,7 @@ class Desired:
     adopt: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     declared: str = ""
+    note: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -44,12 +46,14 @@ class Mark:
     `readback` is the digest of the persistent XML as libvirt returned it after the last apply, `live` the same of the live XML.
     `normalised` holds what libvirt made of declared paths: path -> the value read back, None if it dropped it.
     `refused` are paths that the running object of `run` (its number on the host) could not take, with the reasons: they wait for
-    its next start. `retired` are paths that left the manifest and that the running object still has, with their values.
+    its next start. `retired` are paths that left the manifest and that the running object still has, with their values; of a
+    value that libvirt does not give back, also the one before a refused one. `waiting` are the paths at which that run differed
+    from its definition when this was written: what differs beside them was changed since; None where that is not known.
     `pending` is true from before the first call of a creation until its verification, `wiping` from before the first byte of a
-    volume is overwritten until it is deleted. `snapshots` are those that Vireo took of a domain: name -> seconds since the epoch
-    at which it was made, as text. `reverted` is the snapshot that a domain was reverted to since its manifest was last applied:
-    what differs since then is not corrected without a word. The last two, and `wiping`, are always the inventory's: a revert
-    brings a domain's own metadata back to what they were.
+    volume is overwritten until it is deleted. `snapshots` are those that Vireo took of a domain: name -> "TIME WAY", as
+    model.snapshot.noted says it. `reverted` is the snapshot that a domain was reverted to since its manifest was last applied
+    (before it "reverting/", as long as that is not done): what differs since then is not corrected without a word. The last two,
+    and `wiping`, are always the inventory's: a revert brings a domain's own metadata back to what they were.
     """
 
     project: str
@@ -65,6 +69,7 @@ class Mark:
     normalised: Mapping[str, str | None] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     retired: Mapping[str, str] = field(default_factory=dict)
+    waiting: tuple[str, ...] | None = None
     run: str = ""
     pending: bool = False
     wiping: bool = False

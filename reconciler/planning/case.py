@@ -21,6 +21,7 @@ WRITING = frozenset({Verb.RECORD, Verb.FORGET, Verb.ADOPT})
 class Case:
     """`steps` change as guards look at them; `needs` are the resources that must be there before.
 
+    `after` are others that must be gone before it comes: one of them has its UUID.
     `heir` says with whom a volume goes, if it goes with the domain that used it; it `inherits` unless that one stays.
     """
 
@@ -29,6 +30,7 @@ class Case:
     decision: Decision = field(default_factory=Decision)
     steps: list[Step] = field(default_factory=list)
     needs: frozenset[ResourceId] = frozenset()
+    after: frozenset[ResourceId] = frozenset()
     heir: Heir | None = None
     inherits: bool = True
 

@@ -6,8 +6,11 @@ as applied is always what the manifest declares.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from xml.sax.saxutils import quoteattr
 
+from reconciler.kinds import KINDS
 from reconciler.kinds.kind import Kind
 from reconciler.kinds.spellings import location
 from reconciler.model.resource import ResourceId
@@ -28,6 +31,7 @@ class Layers:
         self._resources = resources
         self._volumes: dict[str, Observed] | None = None
         self._names: dict[tuple[str, str], str] = {}
+        self._over: dict[str, set[str]] | None = None
 
     def path(self, source: Element | None) -> str:
         """The file that a disk's source means; "" if it is none."""
@@ -51,6 +55,29 @@ class Layers:
             done.add(path)
             yield path
 
+    def above(self, path: str, declared: Collection[ResourceId] = ()) -> tuple[str, ...]:
+        """The files that stand right on `path`, without volumes that are `declared`."""
+        volumes = self._look()
+        if self._over is None:
+            self._over = {}
+            for file, top in self._pairs(volumes):
+                self._over.setdefault(file, set()).add(top)
+        known = {self._names.get((id_.pool, id_.name)) for id_ in declared if id_.pool}
+        return tuple(sorted(self._over.get(location(path), set()) - known))
+
+    def _pairs(self, volumes: Mapping[str, Observed]) -> Iterator[tuple[str, str]]:
+        """Each file that is a base, with one that stands on it: as the pools have it, and as guests use it."""
+        for top in volumes:
+            yield from ((file, top) for file in islice(self.below(top), 1))
+        for id_, seen in self._resources.items():
+            layered = KINDS[id_.kind].layered
+            for text in (seen.persistent, seen.live):
+                for disk in parse(text).iterfind(layered) if layered and text and "<backingStore" in text else ():
+                    top = self.path(disk.find("source"))
+                    for file in _chain(disk, top, self) if top else ():
+                        yield file, top
+                        top = file
+
     def _look(self) -> dict[str, Observed]:
         """All volumes by their paths."""
         if self._volumes is None:
@@ -58,6 +85,30 @@ class Layers:
             self._volumes = {path: seen for path, _, seen in found}
             self._names = {(id_.pool, id_.name): path for path, id_, _ in found}
         return self._volumes
+
+
+def resumed(kind: Kind, desired: str, snapshots: Collection[str], layers: Layers) -> str:
+    """`desired` of an object that is to be made anew, each disk in the newest overlay of the `snapshots` that it had.
+
+    Only where it is clear which one that is: by its name, and because nothing else stands on the files below.
+    """
+    want = parse(desired) if kind.layered and snapshots else None
+    done = False
+    for disk in () if want is None else by_target(kind, want).values():
+        base = layers.path(disk.find("source"))
+        top = _newest(base, snapshots, layers) if base and disk.find("readonly") is None else base
+        if top != base:
+            done = True
+            _raise(disk, parse(f'<disk type="file"><driver type="qcow2"/><source file={quoteattr(top)}/></disk>'))
+    return desired if want is None or not done else serialize(want)
+
+
+def _newest(base: str, snapshots: Collection[str], layers: Layers) -> str:
+    """The last of the overlays on `base` that are named as Vireo names them."""
+    top = base
+    while len(over := layers.above(top)) == 1 and any(over[0] in (f"{base}.{name}", f"{top}.{name}") for name in snapshots):
+        top = over[0]
+    return top
 
 
 def raised(kind: Kind, desired: str, intent: str | None, observed: Observed | None, layers: Layers) -> tuple[str, str | None]:
@@ -70,16 +121,16 @@ def raised(kind: Kind, desired: str, intent: str | None, observed: Observed | No
     if not kind.layered or observed is None or definition is None:
         return desired, intent
     want = parse(desired)
-    hosts = [_by_target(kind, parse(text)) for text in (definition, observed.live) if text]
+    hosts = [by_target(kind, parse(text)) for text in (definition, observed.live) if text]
     elsewhere = {
         target: found
-        for target, disk in _by_target(kind, want).items()
+        for target, disk in by_target(kind, want).items()
         if (found := [host[target] for host in hosts if _moved(disk, host.get(target), layers)])
     }
     if not elsewhere:
         return desired, intent
     before = None if intent is None else parse(intent)
-    wanted, applied = _by_target(kind, want), {} if before is None else _by_target(kind, before)
+    wanted, applied = by_target(kind, want), {} if before is None else by_target(kind, before)
     done = False
     for target, found in elsewhere.items():
         disk, old = wanted[target], applied.get(target)
@@ -112,7 +163,8 @@ def _moved(disk: Element, there: Element | None, layers: Layers) -> bool:
     return bool(base) and bool(top) and base != top
 
 
-def _by_target(kind: Kind, root: Element) -> dict[str, Element]:
+def by_target(kind: Kind, root: Element) -> dict[str, Element]:
+    """The disks of a definition by their targets."""
     return {target: disk for disk in root.iterfind(kind.layered) if (target := part_of(disk, _TARGET))}
 
 

@@ -13,10 +13,10 @@ from deepdiff import DeepDiff
 from reconciler.kinds.kind import Kind, Way
 from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.state import Mark, Observed
+from reconciler.planning import running
 from reconciler.xmltree.canonical import Canonical, canonical
 from reconciler.xmltree.document import parse
 from reconciler.xmltree.paths import matches, matches_any, rules_for, without_keys
-from reconciler.xmltree.quantity import round_up
 from reconciler.xmltree.rules import Rules
 
 
@@ -37,40 +37,46 @@ def compare(kind: Kind, sides: Sides, mark: Mark | None) -> tuple[Difference, ..
     intent = _declared(sides.intent, rules) if sides.intent else None
     live_map = canonical(parse(sides.live), rules) if sides.live else None
     persistent_map = canonical(parse(sides.persistent), rules) if sides.persistent else (live_map or {})
+    run = running.run_in(sides.live)
     scope = {path: bool(desired.get(path) or (intent or {}).get(path)) for path in {*desired, *(intent or {})}}
     persistent = _project(persistent_map, scope, desired, rules)
     live = None
     if live_map is not None:
-        live = _settled_live(_project(live_map, scope, desired, rules), persistent, rules)
-        live |= _retired(mark, live_map, desired, persistent_map)
+        live = running.settled(kind, _project(live_map, scope, desired, rules), live_map, persistent)
+        live |= running.retired(mark, live_map, desired, persistent_map)
+        live |= running.kept(running.in_force(intent or {}, mark, run), live_map, rules)
+    persistent |= running.kept(intent or {}, persistent, rules)
     waiting = [] if live is None else _differing(persistent, live)
-    _forgive(persistent, desired, intent, mark, rules)
+    _forgive(persistent, desired, intent, mark)
     found = dict.fromkeys(_differing(desired, persistent), Cause.MANIFEST)
     if intent is not None:
         found = {path: Cause.MANIFEST if _moved(path, desired, intent) else Cause.DRIFT for path in found}
     for path in waiting:
-        if not any(path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/") for other in tuple(found)):
-            found[path] = Cause.PENDING_RESTART
-    return tuple(_difference(kind, path, cause, (desired, persistent, live)) for path, cause in sorted(found.items()))
+        if not any(running.related(path, other) for other in tuple(found)):
+            outside = intent is not None and not _moved(path, desired, intent) and running.moved(path, mark, run)
+            found[path] = Cause.DRIFT if outside else Cause.PENDING_RESTART
+    columns = (desired, persistent, live)
+    whole = live_map if intent is not None else None  # of what was not applied before nothing is known
+    return tuple(_difference(kind, path, cause, columns, whole) for path, cause in sorted(found.items()))
 
 
-def _retired(mark: Mark | None, live: Canonical, desired: Canonical, persistent: Canonical) -> Canonical:
-    """What left the manifest and the definition, and is still in the running object."""
-    tops = () if mark is None else tuple(path for path in mark.retired if path not in desired and path not in persistent)
-    return {path: value for path, value in live.items() if any(path == top or path.startswith(f"{top}/") for top in tops)}
-
-
-def _difference(kind: Kind, path: str, cause: Cause, columns: tuple[Canonical, Canonical, Canonical | None]) -> Difference:
+def _difference(
+    kind: Kind, path: str, cause: Cause, columns: tuple[Canonical, Canonical, Canonical | None], whole: Canonical | None
+) -> Difference:
     desired, persistent, live = columns
     way = way_for(kind, path)
     reached = live is None or _column(live, path) == _column(desired, path)
+    impact = impact_of(way, active=not reached)
+    known = impact is Impact.LIVE and live is not None and whole is not None
+    if known and running.late(way, desired.get(path), (live or {}).get(path), whole or {}):
+        impact = Impact.RESTART
     return Difference(
         path=path,
         desired=_column(desired, path),
         persistent=_column(persistent, path),
         live=None if live is None else _column(live, path),
         cause=cause,
-        impact=impact_of(way, active=not reached),
+        impact=impact,
     )
 
 
@@ -118,46 +124,13 @@ def _whole(path: str, declared: set[tuple[str, str]], rules: Rules) -> bool:
     return plain in rules.owned or (plain in rules.complete and _collection(path) in declared)
 
 
-def _forgive(persistent: Canonical, desired: Canonical, intent: Canonical | None, mark: Mark | None, rules: Rules) -> None:
-    """Where libvirt gives nothing back, or gave back another form of what was declared, the intent speaks for the host."""
-    if intent is None:
-        return
-    for path, given in intent.items():
-        if rules_for(rules, without_keys(path)).write_only and path.rpartition("/")[0] in persistent:
-            persistent[path] = given
-    if mark is None:
+def _forgive(persistent: Canonical, desired: Canonical, intent: Canonical | None, mark: Mark | None) -> None:
+    """Where libvirt gave back another form of what was declared, the intent speaks for the host."""
+    if intent is None or mark is None:
         return
     for path, value in mark.normalised.items():
         if path in desired and desired[path] == intent.get(path) and persistent.get(path) == value:
             persistent[path] = desired[path]
-
-
-def _settled_live(live: Canonical, persistent: Canonical, rules: Rules) -> Canonical:
-    """`live` made to agree where a running object differs by its nature and not because of a change."""
-    out = dict(live)
-    for path, value in persistent.items():
-        about = rules_for(rules, without_keys(path))
-        if value in about.automatic:
-            parent = path.rpartition("/")[0] if path.endswith("/@mode") else path
-            out |= {p: v for p, v in persistent.items() if p == path or p.startswith(f"{parent}/")}
-        elif (
-            _unshown(path, live, rules)
-            or about.volatile
-            or about.write_only
-            or _rounded(value, about.live_rounding) == live.get(path)
-        ):
-            out[path] = value
-    return {path: value for path, value in out.items() if path in persistent or not rules_for(rules, without_keys(path)).volatile}
-
-
-def _unshown(path: str, live: Canonical, rules: Rules) -> bool:
-    """Whether a running device shows nothing at `path` because it lacks what the path is about (the medium of a drive)."""
-    child = rules.only_with.get(without_keys(path))
-    return child is not None and "/".join([*path.split("/")[:2], child]) not in live
-
-
-def _rounded(value: str, step: int) -> str:
-    return round_up(int(value), step) if step > 1 and value.isdigit() else value
 
 
 def _differing(one: Canonical, other: Canonical) -> list[str]:
@@ -226,11 +199,6 @@ def _is_shell(path: str, declared: Canonical, live: Canonical) -> bool:
     """Whether all that made the element what it was is gone, and libvirt only keeps numbers of its own in it."""
     below = f"{path}/"
     return any(p.startswith(below) for p in declared) and not any(p.startswith(below) for p in live) and not live[path]
-
-
-def run_of(observed: Observed) -> str:
-    """The number of the running object on its host (a domain's id): another one is another run."""
-    return str(parse(observed.live).get("id") or "") if observed.live is not None else ""
 
 
 def normalisations(kind: Kind, desired: str, readback: str | None, withheld: Collection[str]) -> dict[str, str | None]:

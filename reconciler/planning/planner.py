@@ -9,16 +9,18 @@ from reconciler.errors import InvalidManifestsError, Problem
 from reconciler.model.plan import HostPlan, Plan, ResourcePlan, Status, Verb
 from reconciler.model.resource import Project, ResourceId
 from reconciler.model.state import Desired, HostState
-from reconciler.planning import reverted, snapshots
+from reconciler.planning import leaving, namesakes, newest, reverted, snapshots
+from reconciler.planning.across import Across
 from reconciler.planning.allowance import Policy
 from reconciler.planning.case import RANK, Case
-from reconciler.planning.chains import Layers, raised
+from reconciler.planning.chains import Layers, raised, resumed
 from reconciler.planning.decide import decide, in_sync
 from reconciler.planning.heirs import Heir, Heirs
 from reconciler.planning.holding import NEEDY, Limits, hold_back, limit
 from reconciler.planning.identity import Settling, settle
 from reconciler.planning.ignoring import patterns_of, salted_digest
 from reconciler.planning.leftover import asked, chosen, leftover, removals, renamed
+from reconciler.planning.moves import chain
 from reconciler.planning.references import Places, needed
 from reconciler.planning.result import resource_plan
 from reconciler.planning.scope import all_different, all_matched, targeted, with_needs
@@ -43,21 +45,25 @@ def plan(
     UsageError for a target that selects nothing and for two hosts that are one.
     """
     all_different(states)
+    across = Across.of(wanted, states, policy, volume_paths)
     by_host: dict[str, list[Desired]] = {state.facts.name: [] for state in states}
     for desired in wanted:
         salted = salted_digest(desired.digest, project.ignore)
-        by_host.setdefault(desired.id.host, []).append(replace(desired, digest=salted))
+        by_host.setdefault(desired.id.host, []).append(replace(across.companions.taken_over(desired), digest=salted))
     cases: dict[ResourceId, Case] = {}
     problems: list[Problem] = []
-    for state in states:
+    for state in map(across.seen, states):
         if state.reachable:
-            here, wrong = _plan_host(project, by_host[state.facts.name], state, policy, _on(volume_paths, state.facts.name))
+            paths = _on(volume_paths, state.facts.name)
+            here, wrong = _plan_host(project, by_host[state.facts.name], state, policy, paths, across)
             for case in here.values():
-                snapshots.arrange(case, snapshots.Leave.of(case, policy, created, read_only=state.facts.read_only))
+                snapshots.arrange(case, snapshots.Leave.of(case, policy, created, state))
+                chain(case)
             cases |= here
             problems += wrong
     if problems:
         raise InvalidManifestsError(problems)
+    across.end(cases, states, policy)
     all_matched(policy.targets or (), {*cases, *(d.id for d in wanted)}, states)
     ordered_actions = actions(cases)
     unreachable = {state.facts.name: state.error for state in states if not state.reachable}
@@ -73,18 +79,25 @@ def plan(
 
 
 def _plan_host(
-    project: Project, wanted: Sequence[Desired], state: HostState, policy: Policy, paths: Mapping[str, ResourceId]
+    project: Project,
+    wanted: Sequence[Desired],
+    state: HostState,
+    policy: Policy,
+    paths: Mapping[str, ResourceId],
+    across: Across,
 ) -> tuple[dict[ResourceId, Case], list[Problem]]:
     named = {desired.id: desired for desired in wanted}
     declared = {} if policy.destroy else named
     places = Places.of(state, paths)
-    unnamed = leftover(named, state, policy)
+    unnamed = across.unnamed(leftover(named, state, policy))
     going = chosen(unnamed, policy)
     heirs = Heirs.of(declared, going if asked(policy) else {}, state, places)
     layers = Layers(state.resources)
     cases = {id_: _declared_case(project, heirs.rewritten(d), state, policy, layers) for id_, d in declared.items()}
     _tell_heirs(cases, heirs)
+    across.begin(cases)
     problems = [problem for case in cases.values() for problem in _settle_needs(case, places, named, state)]
+    across.companions.order(cases)
     wanted_by = {(other, id_) for id_, case in cases.items() if not case.removing for other in case.needs}
     if policy.targets is not None:
         about = with_needs({id_ for id_ in cases if targeted(id_, policy.targets)}, cases)
@@ -93,9 +106,14 @@ def _plan_host(
     going |= {id_: subject for id_, subject in unnamed.items() if (heir := heirs.going.get(id_)) and heir.giver in givers}
     cases |= removals(going, heirs.going, named, state, policy)
     _wait_for_heirs(cases, heirs.going)
+    around = leaving.Around.of(cases, layers, state, heirs.kept)
     for case in cases.values():
+        leaving.hold(case, around)
         reverted.hold(case, correct=policy.correct_reverted)
+        newest.hold(case, layers, named.keys() | state.inventory.keys())
+    namesakes.hold(cases, state)
     hold_back(cases, state, places, policy, Limits(limit(project, state, len(named)), wanted_by))
+    namesakes.hold(cases, state)
     return cases, problems
 
 
@@ -143,6 +161,8 @@ def _declared_case(project: Project, desired: Desired, state: HostState, policy:
     declared = settle(desired.xml, (before, host_xml), settling)
     intent = settle(before, (host_xml,), settling, derive=False) if before else None
     xml, intent = raised(subject.kind, declared, intent, observed, layers)
+    if observed is None and mark is not None:
+        xml = resumed(subject.kind, xml, mark.snapshots, layers)
     settled = replace(desired, xml=xml, declared=declared if xml != declared else "")
     subject = replace(subject, desired=settled, intent=intent, ignored=patterns_of(project.ignore, subject.kind))
     decision = decide(subject, settled)
@@ -180,6 +200,7 @@ def _settle_needs(case: Case, places: Places, declared: Mapping[ResourceId, Desi
             f"{case.id}",
             f"refers to {other}, which neither the manifests nor {other.host} has",
             "declare it, or make it on the host",
+            (other.kind, other.name, other.pool),
         )
 
 

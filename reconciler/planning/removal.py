@@ -27,6 +27,8 @@ def remove(subject: Subject, *, asked: str, inherited: str = "") -> Decision:
     absent = subject.kind.lifecycle.absent
     if subject.unseen:
         return Decision(note=f"kept: {subject.unseen}")
+    if subject.observed is None and subject.mark is not None and subject.mark.pending:
+        return Decision(steps=(Step(Verb.FORGET, "no apply finished making it, and it is not there"),))
     if subject.observed is None:
         return Decision(steps=(Step(Verb.FORGET, f"it is gone; {asked}"),))
     if not subject.ours:

@@ -9,7 +9,8 @@ from reconciler.kinds.kind import Kind
 from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.plan import Verb
 from reconciler.model.state import Desired, Observed
-from reconciler.planning.compare import Sides, compare, run_of, way_for
+from reconciler.planning.compare import Sides, compare, way_for
+from reconciler.planning.running import late, run_of
 from reconciler.planning.standing import is_persistent
 from reconciler.planning.step import Step
 from reconciler.planning.subject import Subject
@@ -52,6 +53,8 @@ def awaited(kind: Kind, observed: Observed) -> Iterator[str]:
     for way in ways:
         asked, there = wanted.get(way.pattern, ""), has.get(way.pattern, "")
         rounding = rules_for(kind.rules, way.pattern).live_rounding
+        if late(way, asked, there, has):
+            continue  # nothing was asked of it: this waits for its next start
         if asked.isdigit() and there.isdigit() and round_up(int(asked), rounding) != round_up(int(there), rounding):
             told = f"{way.pattern} is {binary(int(there))}, and {binary(int(asked))} is asked for"
             yield f"waiting for the guest: {told}: {way.awaits}"
@@ -108,7 +111,8 @@ def _verbs(observed: Observed, difference: Difference, verb: Verb) -> Iterator[V
     if verb not in {Verb.DEFINE, Verb.UPDATE}:
         yield verb
         return
-    if difference.cause is not Cause.PENDING_RESTART:
+    defined = difference.cause is Cause.DRIFT and difference.persistent == difference.desired
+    if difference.cause is not Cause.PENDING_RESTART and not defined:
         yield Verb.DEFINE
     reached = difference.live == difference.desired
     if verb is Verb.UPDATE and observed.live is not None and not reached and difference.impact < Impact.RESTART:

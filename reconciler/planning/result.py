@@ -31,7 +31,7 @@ def resource_plan(case: Case) -> ResourcePlan:
         uuid="" if subject.observed is None else subject.observed.uuid,
         options=options,
         observed_digest=observed_digest(subject.observed),
-        note="; ".join(filter(None, (case.decision.note, *_later(case)))),
+        note="; ".join(filter(None, (case.desired.note if case.desired is not None else "", case.decision.note, *_later(case)))),
     )
 
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.plan import Verb
-from reconciler.model.snapshot import SnapshotSpec
+from reconciler.model.snapshot import SnapshotSpec, reverting, taken_at
+from reconciler.model.state import HostState
 from reconciler.planning.allowance import Policy
 from reconciler.planning.case import Case
+from reconciler.planning.chains import Layers
 from reconciler.planning.guard import Situation, guard
+from reconciler.planning.newest import kept_by
 from reconciler.planning.step import Step
 from reconciler.planning.subject import STATE
 from reconciler.planning.taken import (
@@ -25,12 +28,14 @@ from reconciler.planning.taken import (
     declared,
     held,
     missing,
+    of_schedule,
     ours,
     path_of,
     retired,
     scheduled,
     stamped,
     time_of,
+    unfinished,
 )
 
 TAKING = frozenset({Verb.SNAPSHOT, Verb.DELETE_SNAPSHOT})
@@ -46,12 +51,14 @@ class Leave:
     prune: bool
     created: str
     read_only: bool = False
+    layers: Layers = field(default_factory=lambda: Layers({}))
 
     @classmethod
-    def of(cls, case: Case, policy: Policy, created: str, *, read_only: bool) -> Leave:
+    def of(cls, case: Case, policy: Policy, created: str, state: HostState) -> Leave:
         """What is not ours yet never feels more than a live change."""
         ours = case.subject.ours or case.subject.observed is None
-        return cls(policy.allow if ours else min(policy.allow, Impact.LIVE), policy.prune, created, read_only)
+        ceiling = policy.allow if ours else min(policy.allow, Impact.LIVE)
+        return cls(ceiling, policy.prune, created, state.facts.read_only, Layers(state.resources))
 
 
 def arrange(case: Case, leave: Leave) -> None:
@@ -62,6 +69,8 @@ def arrange(case: Case, leave: Leave) -> None:
     subject, desired = case.subject, case.desired
     if desired is None or case.decision.not_ours or desired.state == subject.kind.lifecycle.absent:
         return
+    if subject.mark is not None and reverting(subject.mark.reverted) and all(step.blocked for step in case.steps):
+        return  # half reverted: see reverted.py
     if not (subject.mark is not None and subject.mark.snapshots) and not any(
         map(desired.options.get, (DECLARED, SCHEDULE, BEFORE))
     ):
@@ -139,13 +148,12 @@ class _Arranging:
 
     def _unfinished(self) -> list[Step]:
         """What an interrupted apply took and did not write down: its driver does."""
-        known = {} if self.mark is None else self.mark.snapshots
-        names = [snapshot.name for snapshot in held(self.observed) if known.get(snapshot.name) == ""]
+        names = unfinished(self.observed, self.mark)
         reason = "an apply ended before it wrote down that it had taken it"
         return [self._guarded(Step(Verb.SNAPSHOT, reason, snapshot=SnapshotSpec(name)), "first") for name in names]
 
     def _was_taken(self, name: str) -> bool:
-        return self.mark is not None and bool(self.mark.snapshots.get(name))
+        return self.mark is not None and bool(taken_at(self.mark.snapshots.get(name, "")))
 
     def _protecting(self) -> list[Step]:
         """The case's own steps, with a snapshot before the first one of an impact that asks for it."""
@@ -170,13 +178,14 @@ class _Arranging:
         named = {spec.name for spec in declared(self.options)}
         times = {
             s.name: when
-            for s in ours(self.observed, self.mark)
+            for s in of_schedule(self.observed, self.mark)
             if s.name not in named and (when := scheduled(s.name, self.options))
         }
         now = time_of(self.leave.created)
         taken: list[Step] = []
         if all(abs((now - when).total_seconds()) >= schedule["every"] for when in times.values()) and self.end != SAVED:
-            spec = SnapshotSpec(stamped(schedule["prefix"], self.leave.created), "taken by the schedule (snapshotPolicy)")
+            name = stamped(schedule["prefix"], self.leave.created)
+            spec = SnapshotSpec(name, "taken by the schedule (snapshotPolicy)", way="schedule")
             taken.append(self._take(spec, f"snapshotPolicy: {spec.name} is due", "last"))
         new = sum(step.blocked is None for step in taken)
         oldest = sorted(times, key=lambda name: (times[name], name))[: max(0, len(times) + new - schedule["keep"])]
@@ -190,10 +199,15 @@ class _Arranging:
         return [], [f"not in the manifest any more: {which}; --prune would delete {'them' if len(names) > 1 else 'it'}"]
 
     def _delete(self, name: str, reason: str, paths: tuple[str, ...] = ()) -> Step:
-        spec = SnapshotSpec(name)
-        return self._guarded(
-            Step(Verb.DELETE_SNAPSHOT, f"{reason}: {name}", Impact.DATA_LOSS, paths, consented=True, snapshot=spec), "last"
+        """What is deleted is merged into its base: that is consented to, and no more."""
+        snapshot = next(each for each in held(self.observed) if each.name == name)
+        left = kept_by(snapshot, self.case, self.leave.layers)
+        told = (
+            f"; the disk does not use {left} any more, and what is in it would be lost, not merged into its base" if left else ""
         )
+        spec = SnapshotSpec(name)
+        step = Step(Verb.DELETE_SNAPSHOT, f"{reason}: {name}{told}", Impact.DATA_LOSS, paths, consented=not left, snapshot=spec)
+        return self._guarded(step, "last")
 
     def _differences(self, pruned: list[Step]) -> Iterator[Difference]:
         for spec in missing(self.options, self.observed):
@@ -205,7 +219,7 @@ class _Arranging:
 
 def before(verb: Verb, impact: Impact, created: str) -> SnapshotSpec:
     """The snapshot that protects from one action of a plan; its name is the plan's."""
-    return SnapshotSpec(stamped("before", created), f"taken before {verb.value} ({impact.label})")
+    return SnapshotSpec(stamped("before", created), f"taken before {verb.value} ({impact.label})", way="before")
 
 
 def _recorded_along(steps: list[Step]) -> list[Step]:

@@ -96,7 +96,7 @@ def _leaves(options: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, s
         if isinstance(value, Mapping):
             yield from _leaves(value, below)
         elif value is not None:
-            yield below, value if isinstance(value, str) else json.dumps(value)
+            yield below, value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _word(value: bool | None) -> str:  # noqa: FBT001  a value, not a switch

@@ -13,7 +13,7 @@ from reconciler.model.snapshot import SnapshotSpec
 class Step:
     """`consented`: the manifest or a switch asked for just this loss. `blocked` says why it is not to be run.
 
-    `snapshot` is what the snapshot verbs are about.
+    `snapshot` is what the snapshot verbs are about, `source` the host that a migration begins at.
     """
 
     verb: Verb
@@ -23,3 +23,4 @@ class Step:
     consented: bool = False
     blocked: str | None = None
     snapshot: SnapshotSpec | None = None
+    source: str = ""

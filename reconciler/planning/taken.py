@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.snapshot import Snapshot, SnapshotSpec
+from reconciler.model.snapshot import Snapshot, SnapshotSpec, taken_at, way_of
 from reconciler.model.state import Mark, Observed
 
 DECLARED, SCHEDULE, BEFORE = "snapshots", "snapshotPolicy", "snapshotBefore"  # options of a manifest
 _STAMP = "%Y%m%dT%H%M%SZ"
+_FOR_A_MANIFEST = frozenset({"declared", "schedule"})  # ways: the others stay until somebody deletes them by hand
 
 
 def path_of(name: str) -> str:
@@ -33,7 +34,19 @@ def held(observed: Observed | None) -> tuple[Snapshot, ...]:
 def ours(observed: Observed | None, mark: Mark | None) -> tuple[Snapshot, ...]:
     """Those of them that Vireo took: of a name and a time of creation that it wrote down."""
     known = {} if mark is None else mark.snapshots
-    return tuple(snapshot for snapshot in held(observed) if known.get(snapshot.name) == str(snapshot.created))
+    return tuple(snapshot for snapshot in held(observed) if taken_at(known.get(snapshot.name, "")) == str(snapshot.created))
+
+
+def of_schedule(observed: Observed | None, mark: Mark | None) -> tuple[Snapshot, ...]:
+    """Those that Vireo took because a schedule asked for them, whatever their names look like."""
+    known = {} if mark is None else mark.snapshots
+    return tuple(snapshot for snapshot in ours(observed, mark) if way_of(known[snapshot.name]) == "schedule")
+
+
+def unfinished(observed: Observed | None, mark: Mark | None) -> tuple[str, ...]:
+    """The names of those that are there, and of which an interrupted run could not write down when they were taken."""
+    known = {} if mark is None else mark.snapshots
+    return tuple(s.name for s in held(observed) if s.name in known and not taken_at(known[s.name]))
 
 
 def declared(options: Mapping[str, Any]) -> tuple[SnapshotSpec, ...]:
@@ -56,7 +69,7 @@ def retired(options: Mapping[str, Any], observed: Observed | None, mark: Mark | 
         snapshot
         for snapshot in ours(observed, mark)
         if snapshot.name in before or path_of(snapshot.name) in mark.retired or scheduled(snapshot.name, mark.options)
-        if not _asked_for(snapshot.name, options)
+        if (way := way_of(mark.snapshots[snapshot.name])) in _FOR_A_MANIFEST and not _asked_for(snapshot.name, way, options)
     )
 
 
@@ -67,14 +80,21 @@ def remembered(options: Mapping[str, Any], observed: Observed, mark: Mark | None
 
 
 def listed(options: Mapping[str, Any], observed: Observed, mark: Mark | None) -> dict[str, str]:
-    """What a mark has of snapshots that Vireo took, without those that are gone and that nobody misses."""
+    """What a mark has of snapshots that Vireo took, without those that are gone and that nobody misses or goes on in."""
     known = {} if mark is None else mark.snapshots
     there = {snapshot.name for snapshot in held(observed)} | {spec.name for spec in declared(options)}
-    return {name: created for name, created in known.items() if name in there}
+    return {name: created for name, created in known.items() if name in there or _goes_on_in(name, observed)}
 
 
-def _asked_for(name: str, options: Mapping[str, Any]) -> bool:
-    return name in {spec.name for spec in declared(options)} or scheduled(name, options) is not None
+def _goes_on_in(name: str, observed: Observed) -> bool:
+    """Whether a disk is in the overlay of a snapshot by that name: one that is forgotten still says whose the file is."""
+    text = f"{observed.persistent or ''}{observed.live or ''}"
+    return re.search(rf"\.{re.escape(name)}(\.r\d+)?['\"]", text) is not None
+
+
+def _asked_for(name: str, way: str, options: Mapping[str, Any]) -> bool:
+    by_schedule = way == "schedule" and scheduled(name, options) is not None
+    return by_schedule or name in {spec.name for spec in declared(options)}
 
 
 def scheduled(name: str, options: Mapping[str, Any]) -> datetime | None:

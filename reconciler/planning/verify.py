@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.kinds import KINDS
 from reconciler.kinds.kind import Kind
-from reconciler.model.difference import Cause, Impact
+from reconciler.model.difference import Cause, Difference, Impact
 from reconciler.model.resource import Project
 from reconciler.model.state import Desired, Mark, Observed
 from reconciler.planning import taken
 from reconciler.planning.chains import Layers, raised
-from reconciler.planning.compare import leftovers, normalisations, run_of
+from reconciler.planning.compare import leftovers, normalisations, way_for
 from reconciler.planning.decide import decide
 from reconciler.planning.identity import Settling, settle
 from reconciler.planning.ignoring import patterns_of, without
 from reconciler.planning.repairs import awaited
+from reconciler.planning.running import run_of, unbrought
 from reconciler.planning.subject import STATE, Subject
 
 
@@ -33,6 +34,7 @@ class Work:
     """What was done: `defined` if libvirt took a definition, `withheld` the paths of blocked steps, `before` the old mark.
 
     `refused` are the paths that the running object could not take, with the reasons. `layers` are the host's volumes.
+    `planned` are the differences that the plan had, `run` is the run that it had before it.
     """
 
     defined: bool
@@ -40,6 +42,8 @@ class Work:
     before: Mark | None
     refused: Mapping[str, str] = field(default_factory=dict)
     layers: Layers = field(default_factory=lambda: Layers({}))
+    planned: tuple[Difference, ...] = ()
+    run: str = ""
 
 
 def verify(
@@ -56,6 +60,7 @@ def verify(
     host_xml = observed.persistent or observed.live
     declared = settle(desired.declared or desired.xml, (host_xml,), settling, derive=False)
     settled = replace(desired, xml=raised(kind, declared, None, observed, work.layers)[0])
+    refused = {**(foregone(kind, work.planned) if run_of(observed) == work.run else {}), **work.refused}
     known = work.before.normalised if work.before is not None else {}
     listed = observed.mark or work.before
     mark = Mark(
@@ -67,15 +72,17 @@ def verify(
         state=desired.state,
         autostart=desired.autostart,
         options=desired.options,
-        refused=_refused(work, observed),
-        retired={**_retired(kind, work.before, settled, observed), **taken.remembered(desired.options, observed, work.before)},
+        refused=_refused(kind, work.before, settled, observed) | refused,
+        retired=_retired(kind, work.before, settled, observed, refused)
+        | taken.remembered(desired.options, observed, work.before),
         run=run_of(observed),
         normalised=normalisations(kind, settled.xml, host_xml, work.withheld) if work.defined else known,
         protect=desired.protect,
         snapshots=taken.listed(desired.options, observed, listed),
         reverted="" if listed is None else listed.reverted,
     )
-    leftover, waiting = _rest(project, settled, replace(observed, mark=mark), mark, work.withheld)
+    leftover, waiting, differing = _rest(project, settled, replace(observed, mark=mark), mark, work.withheld)
+    mark = replace(mark, waiting=tuple(path for path in differing if path not in _drifted(work, refused)))
     if leftover or waiting or work.withheld or any(awaited(kind, observed)):
         mark = replace(mark, digest="")  # no fast path: the next plan must look, and say so
     if not leftover and not work.withheld:
@@ -88,30 +95,66 @@ def _intent(work: Work) -> str:
     return work.before.xml if work.withheld and work.before is not None else ""
 
 
-def _refused(work: Work, observed: Observed) -> Mapping[str, str]:
-    """What this run of the object could not take, now and before."""
-    known = work.before.refused if work.before is not None and work.before.run == run_of(observed) else {}
-    return {**known, **work.refused}
+def interrupted(desired: Desired, observed: Observed | None, work: Work) -> Mark | None:
+    """The mark of a resource of which an action failed: what its running object refused is known all the same."""
+    known = None if observed is None else observed.mark
+    if observed is None or known is None:
+        return None
+    kind, defined = KINDS[desired.id.kind], known.digest == desired.digest
+    refused = {**(foregone(kind, work.planned) if defined and run_of(observed) == work.run else {}), **work.refused}
+    if not refused:
+        return None
+    return replace(
+        known,
+        digest="",
+        run=run_of(observed),
+        refused={**_refused(kind, work.before, desired, observed), **refused},
+        retired=_retired(kind, work.before, desired, observed, refused),
+        waiting=known.waiting if known.live and known.run == run_of(observed) else None,
+    )
 
 
-def _retired(kind: Kind, before: Mark | None, desired: Desired, observed: Observed) -> Mapping[str, str]:
+def foregone(kind: Kind, planned: Iterable[Difference]) -> dict[str, str]:
+    """What was known before not to come into the running object, and why, of what libvirt does not give back."""
+    found = (d for d in planned if d.impact is Impact.RESTART and d.cause is not Cause.PENDING_RESTART)
+    return {d.path: way.fixed for d in found if (way := way_for(kind, d.path)).fixed}
+
+
+def _drifted(work: Work, refused: Collection[str]) -> Collection[str]:
+    """What was changed in the running object alone and not brought back: it is still that, and waits for nothing."""
+    outside = (d for d in work.planned if d.cause is Cause.DRIFT and d.persistent == d.desired)
+    return {d.path for d in outside if d.path not in refused}
+
+
+def _refused(kind: Kind, before: Mark | None, desired: Desired, observed: Observed) -> dict[str, str]:
+    """What this run of the object could not take before; of values that libvirt does not give back, not those since replaced."""
+    if before is None or before.run != run_of(observed):
+        return {}
+    replaced = unbrought(kind, before, desired.xml, before.run)
+    return {path: reason for path, reason in before.refused.items() if path not in replaced}
+
+
+def _retired(kind: Kind, before: Mark | None, desired: Desired, observed: Observed, refused: Collection[str]) -> dict[str, str]:
     """What left the manifest and is still in the running object, now and before."""
     if before is None or observed.live is None:
         return {}
     known = before.retired if before.run == run_of(observed) else {}
     known = {path: value for path, value in known.items() if not path.startswith(f"{taken.DECLARED}[")}
-    return {**known, **leftovers(kind, before, desired.xml, observed)}
+    hidden = unbrought(kind, before, desired.xml, run_of(observed))
+    return {**known, **leftovers(kind, before, desired.xml, observed), **{p: v for p, v in hidden.items() if v and p in refused}}
 
 
 def _rest(
     project: Project, desired: Desired, observed: Observed, mark: Mark, withheld: Collection[str]
-) -> tuple[tuple[str, ...], bool]:
-    """The paths that should not differ any more, and whether something waits for a restart."""
+) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """The paths that should not differ any more, whether something waits for a restart, and where the running one differs."""
     kind = KINDS[desired.id.kind]
     patterns = patterns_of(project.ignore, kind)
     subject = Subject(kind, desired.id, desired, observed, mark, intent=desired.xml, ignored=patterns)
-    found = [d for d in decide(subject, desired).differences if d.path not in withheld]
+    all_of_it = decide(subject, desired).differences
+    found = [d for d in all_of_it if d.path not in withheld]
     made_for_good = observed.persistent is None
     waiting = [d for d in found if d.impact is Impact.RESTART and (d.cause is Cause.PENDING_RESTART or made_for_good)]
     lacking = (path for spec in taken.missing(desired.options, observed) if (path := taken.path_of(spec.name)) not in withheld)
-    return (*(d.path for d in found if d not in waiting), *lacking), bool(waiting)
+    leftover = (*(d.path for d in found if d not in waiting), *lacking)
+    return leftover, bool(waiting), tuple(d.path for d in all_of_it if d.cause is Cause.PENDING_RESTART)

@@ -63,11 +63,12 @@ def _hand_over(
     last: Mapping[ResourceId, Node],
     needs: dict[Node, set[Node]],
 ) -> None:
-    """What takes over a volume from one that goes (a renamed domain) waits until that is gone."""
+    """What takes over a volume or the UUID of one that goes (a renamed domain) waits until that is gone."""
     going = {id_: {other for other in cases[id_].needs if other.pool} for id_ in first if cases[id_].removing}
     for id_ in first:
         for other, held in going.items():
-            if RANK[other.kind] == RANK[id_.kind] and not cases[id_].removing and held & cases[id_].needs:
+            shares = held & cases[id_].needs or other in cases[id_].after
+            if RANK[other.kind] == RANK[id_.kind] and not cases[id_].removing and shares:
                 needs[first[id_]].add(last[other])
 
 
@@ -88,4 +89,5 @@ def _action(
         paths=step.paths,
         consented=step.consented,
         snapshot=step.snapshot,
+        source=step.source,
     )

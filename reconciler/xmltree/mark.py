@@ -34,6 +34,7 @@ _FORMS: dict[str, type] = {
     "normalised": dict,
     "refused": dict,
     "retired": dict,
+    "waiting": list,
     "run": str,
 }
 
@@ -63,6 +64,7 @@ def write(mark: Mark) -> str:
         "refused": dict(mark.refused),
         "retired": dict(mark.retired),
         "run": mark.run,
+        **({} if mark.waiting is None else {"waiting": list(mark.waiting)}),
     }
     packed = base64.b64encode(zlib.compress(json.dumps(content, sort_keys=True, separators=(",", ":")).encode(), 6)).decode()
     text = " ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items())
@@ -104,6 +106,7 @@ def read(text: str, host: str = "") -> Mark | None:
         normalised=content.get("normalised", {}),
         refused=content.get("refused", {}),
         retired=content.get("retired", {}),
+        waiting=tuple(content["waiting"]) if "waiting" in content else None,
         run=content.get("run", ""),
         pending=root.get("pending") == "yes",
         protect=root.get("protect") == "yes",

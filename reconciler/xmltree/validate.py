@@ -67,8 +67,33 @@ def problems(text: str, rng: str) -> list[str]:
 def _problems(root: Element, schema: etree.RelaxNG) -> list[str]:
     if schema.validate(root):
         return []
-    found = [problem for part in root.iter() for problem in _part_problems(part)]
-    return found or [_sentence(root, _innermost(schema))]
+    message = _innermost(schema)
+    if found := [problem for part in root.iter() for problem in _part_problems(part)]:
+        return found
+    guilty = _guilty(root, schema)
+    if guilty is root:
+        return [_sentence(root, message)]
+    parent = guilty.getparent()
+    where = f"<{tag(guilty)}> in <{tag(root if parent is None else parent)}>"
+    return [f"libvirt's schema refuses {where}: it is not known there, or not with this content"]
+
+
+def _guilty(root: Element, schema: etree.RelaxNG) -> Element:
+    """The innermost element without which the document would be good; `root` where no single one is to blame."""
+    found = root
+    while True:
+        child = next((child for child in found if _fits_without(child, found, root, schema)), None)
+        if child is None:
+            return found
+        found = child
+
+
+def _fits_without(child: Element, parent: Element, root: Element, schema: etree.RelaxNG) -> bool:
+    position = parent.index(child)
+    parent.remove(child)
+    fits = bool(schema.validate(root))
+    parent.insert(position, child)
+    return fits
 
 
 def is_costly(text: str) -> bool:

@@ -17,3 +17,12 @@ def test_an_unchanged_plan_is_measured_beside_its_floor() -> None:
     assert done.returncode == 0, done.stderr
     for measure in ("floor", "reading the manifests", "plan: all of it", "plan / (floor + reading)"):
         assert measure in done.stdout
+
+
+def test_a_plan_over_many_hosts_is_measured_beside_each_alone() -> None:
+    command = [sys.executable, "benchmarks/fleet.py", "--hosts", "3", "--domains", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for measure in ("one after the other", "the slowest alone", "all side by side", "and one that hangs"):
+        assert measure in done.stdout

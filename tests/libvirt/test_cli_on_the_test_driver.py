@@ -248,6 +248,61 @@ def test_status_is_a_line_for_each_resource(applied: Vireo) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("command", ["plan", "drift", "validate"])
+def test_without_a_path_this_folder_is_meant(applied: Vireo, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.chdir(applied.folder)
+    assert applied(command) == 0, applied.err
+    assert applied.out
+
+
+def test_explain_of_an_unknown_name_says_what_was_meant_and_what_there_is_of_that_kind(applied: Vireo) -> None:
+    assert applied("explain", "Domain/nope", applied.path) == 3
+    assert "there are: Domain/web1\n" in applied.err
+    assert applied("explain", "domain/web", applied.path) == 3
+    assert "did you mean Domain/web1?" in applied.err
+    assert applied("explain", "Nothing/x", applied.path) == 3
+    assert "there are: Pool/images, Volume/images/web1.qcow2, Network/lan, Domain/web1\n" in applied.err
+
+
+def test_plan_says_once_why_it_leaves_alone_what_nobody_owns(vireo: Vireo) -> None:
+    libvirt.open(vireo.uri).storagePoolDefineXML("<pool type='dir'><name>images</name><target><path>/i</path></target></pool>")
+    assert vireo("plan", vireo.path) in (0, 2)
+    assert vireo.out.count("--adopt (or metadata.adopt: true) takes it over\n") == 1
+
+
+def test_a_reference_to_nothing_is_told_at_its_own_line(vireo: Vireo) -> None:
+    vireo.edit("{network: lan, model: virtio}", "{network: nowhere, model: virtio}")
+    vireo.edit("volume: {pool: images, name: web1.qcow2}", "volume: {pool: attic, name: nothing.qcow2}")
+    lines = (vireo.folder / "all.yaml").read_text().splitlines()
+    assert vireo("plan", vireo.path) == 3
+    for named, about in (
+        ("nowhere", "Network/nowhere"),
+        ("attic", "Pool/attic"),
+        ("nothing.qcow2", "Volume/attic/nothing.qcow2"),
+    ):
+        ((number, column),) = ((n, line.index(f" {named}")) for n, line in enumerate(lines, 1) if f" {named}" in line)
+        (said,) = (line for line in vireo.err.splitlines() if f"refers to {about}" in line)
+        place = said.partition(": ")[0].rsplit(":", 2)
+        assert int(place[1]) == number
+        assert 1 < int(place[2]) <= column
+
+
+def test_a_renamed_domain_with_a_uuid_of_its_own_is_blocked_and_with_prune_comes_after_the_old_one(vireo: Vireo) -> None:
+    vireo.edit("spec:\n  memory: 64MiB", "spec:\n  uuid: 11111111-2222-4333-8444-555555555555\n  memory: 64MiB")
+    assert vireo("apply", vireo.path, "--yes") == 0, vireo.out + vireo.err
+    vireo.edit("{name: web1, labels", "{name: web2, labels")
+    assert vireo("apply", vireo.path, "--yes") == 5
+    assert "Domain/web1 has its UUID 11111111-2222-4333-8444-555555555555: --prune" in vireo.out + vireo.err
+    assert domain(vireo).isActive()
+    vireo.edit("{name: web2, labels", "{name: web1, labels")
+    assert vireo("plan", vireo.path) == 0
+    assert "web2" not in vireo.out
+    vireo.edit("{name: web1, labels", "{name: web2, labels")
+    assert vireo("apply", vireo.path, "--yes", "--prune") == 0, vireo.out + vireo.err
+    assert domain(vireo, "web2").UUIDString() == "11111111-2222-4333-8444-555555555555"
+    assert vireo("plan", vireo.path, "--prune", "--detailed-exitcode") == 0
+
+
 def test_status_without_manifests_lists_what_projects_own(applied: Vireo) -> None:
     assert applied("status", "-c", applied.uri) == 0
     for name in ("Pool/images", "Volume/images/web1.qcow2", "Network/lan", "Domain/web1"):

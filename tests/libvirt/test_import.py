@@ -120,8 +120,9 @@ def test_a_domain_that_names_what_its_host_lacks_is_adopted_and_made_anew_and_a_
     connection = libvirt.open(URI)
     text = (
         "<domain type='test'><name>lost</name><memory>65536</memory><os><type>hvm</type></os><devices>"
-        "<disk type='volume'><driver name='qemu' type='qcow2'/><source pool='gone' volume='a.qcow2'/><target dev='vda' bus='virtio'/>"
-        "</disk><interface type='network'><source network='nowhere'/></interface></devices></domain>"
+        "<disk type='volume'><driver name='qemu' type='qcow2'/><source pool='gone' volume='a.qcow2'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+        "<interface type='network'><source network='nowhere'/></interface></devices></domain>"
     )
     domain = connection.defineXML(text)
     try:

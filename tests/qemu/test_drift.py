@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import libvirt
 import pytest
 
+from tests.lab.nodes import Lab
 from tests.qemu.conftest import Vireo
 
 CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
@@ -114,7 +115,8 @@ def test_a_change_that_needs_a_restart_leaves_the_guest_alone_and_is_pending(qui
     quick.apply()
     found = quick.resource("Domain/web1")
     assert found["status"] == "pending-restart"
-    assert {(d["path"], d["cause"]) for d in found["differences"]} == {("memory", "pending-restart")}
+    paths = dict.fromkeys(("currentMemory", "memory"), "pending-restart")
+    assert {d["path"]: d["cause"] for d in found["differences"]} == paths
     assert quick.domain().ID() == run
     assert quick.plan()["actions"] == []
     quick.spec("Domain/web1")["memory"] = "32MiB"
@@ -140,4 +142,26 @@ def test_a_description_goes_to_the_running_guest(quick: Vireo) -> None:
     quick.apply()
     assert quick.domain().ID() == run
     assert quick.domain().metadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, None, libvirt.VIR_DOMAIN_AFFECT_LIVE) == "a & b <c>"
+    quick.assert_in_sync()
+
+
+def test_what_was_changed_in_the_running_guest_alone_is_drift_and_is_brought_back(quick: Vireo, lab: Lab) -> None:
+    (lab.images / "m.iso").write_bytes(bytes(4096))
+    spec = quick.spec("Domain/web1")
+    spec["disks"].append({"target": "hdc", "bus": "ide", "device": "cdrom", "file": "/var/lib/libvirt/images/m.iso"})
+    spec["update"] = {"restart": "allowed"}
+    quick.apply("--allow", "restart")  # a drive cannot be plugged in, and
+    quick.apply("--allow", "restart")  # comes with a restart then
+    quick.assert_in_sync()
+    empty = "<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/><readonly/></disk>"
+    quick.domain().updateDeviceFlags(empty, libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
+    drift = quick("drift", "-o", "json")
+    assert drift.code == 2
+    found = quick.resource("Domain/web1")
+    assert [(d["path"], d["cause"], d["impact"]) for d in found["differences"]] == [
+        ("devices/disk[hdc]/source/@file", "drift", "live")
+    ]
+    assert [a["verb"] for a in quick.plan()["actions"]] == ["update"]
+    quick.apply()
+    assert quick("drift").code == 0
     quick.assert_in_sync()

@@ -29,8 +29,10 @@ def test_a_pending_path_is_explained_with_its_line(quick: Vireo) -> None:
     quick.apply()
     found = quick("explain Domain/web1", "-o", "json").json
     assert found["status"] == "pending-restart"
-    (row,) = found["paths"]
+    current, row = found["paths"]
     assert (row["path"], row["desired"], row["live"]) == ("memory", str(48 << 20), str(32 << 20))
+    assert (current["path"], current["cause"]) == ("currentMemory", "pending-restart")
+    assert "above what the object has at most" in current["why_not_gentler"]
     assert (row["cause"], row["impact"]) == ("pending-restart", "restart")
     assert "no call" in row["why_not_gentler"]
     assert row["outcome"] == "nothing now: in effect from the next start"

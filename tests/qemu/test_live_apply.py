@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import libvirt
 import pytest
@@ -161,3 +163,49 @@ def test_a_label_without_a_model_is_the_hosts_own_and_stays_so(vireo: Vireo, lab
         vireo.apply()
         vireo.assert_in_sync()
     assert vireo.domain().XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE).count("<seclabel") == 1
+
+
+SCREEN = "devices/graphics[vnc]/@passwd"
+
+
+def _asks(vireo: Vireo, lab: Lab) -> bool:
+    """Whether the guest's screen asks for a password (RFB's security type 2)."""
+    port = ElementTree.fromstring(vireo.domain().XMLDesc()).find("devices/graphics").get("port")  # type: ignore[union-attr]
+    code = f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 9); s.send(s.recv(12)); print(s.recv(9)[1])"
+    return lab.run(1, [sys.executable, "-c", code]).stdout.strip() == "2"
+
+
+def _told(vireo: Vireo) -> tuple[str, list[tuple[str, str, str]]]:
+    found = vireo.resource("Domain/web1")
+    return found["status"], [(d["path"], d["cause"], d["impact"]) for d in found["differences"]]
+
+
+def test_a_first_password_and_its_end_wait_for_a_restart_and_every_plan_says_so(quick: Vireo, lab: Lab) -> None:
+    spec = quick.spec("Domain/web1")
+    for screen in ({"type": "vnc", "password": "pw1"}, {"type": "vnc"}):
+        asked = _asks(quick, lab)
+        spec["graphics"], spec["update"] = [screen], {"restart": "never"}
+        assert (SCREEN, "manifest", "restart") in _told(quick)[1]
+        quick.apply()
+        for _ in range(2):
+            assert _told(quick) == ("pending-restart", [(SCREEN, "pending-restart", "restart")])
+        assert quick("drift").code == 0
+        assert _asks(quick, lab) is asked
+        spec["update"] = {"restart": "allowed"}
+        quick.apply("--allow", "restart")
+        quick.assert_in_sync()
+        assert _asks(quick, lab) is not asked
+
+
+def test_what_a_guest_refused_is_not_tried_again_while_another_change_fails(quick: Vireo, lab: Lab) -> None:
+    spec = quick.spec("Domain/web1")
+    spec["vcpus"], spec["update"] = {"count": 2, "max": 2}, {"restart": "allowed"}
+    quick.apply("--allow", "restart")
+    process, spec["update"], spec["vcpus"] = pid(lab), {"restart": "never"}, {"count": 1, "max": 2}
+    spec["disks"].append({"target": "vdb", "bus": "virtio", "file": "/var/lib/libvirt/images/missing.img", "format": "raw"})
+    assert "vcpu/@current waits for the next start" in quick.apply(code=1).err
+    assert [(a["verb"], a["paths"]) for a in quick.plan()["actions"]] == [("update", ["devices/disk[vdb]"])]
+    del spec["disks"][1]
+    quick.apply()
+    assert _told(quick) == ("pending-restart", [("vcpu/@current", "pending-restart", "restart")])
+    assert pid(lab) == process

@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from reconciler.engine import executor, pipeline
 from reconciler.engine.outcome import Outcome
-from reconciler.errors import EXIT_BLOCKED, EXIT_FAILURE, EXIT_INVALID, EXIT_REFUSED
+from reconciler.errors import EXIT_BLOCKED, EXIT_FAILURE, EXIT_INVALID, EXIT_REFUSED, HostError
 from reconciler.host import lock
 from reconciler.host.session import Session
 from reconciler.model.difference import Impact
@@ -202,6 +203,71 @@ def test_a_revert_says_what_is_lost_and_is_not_undone_until_somebody_chooses(sna
     assert verbs(snap.apply("-o", "json")) == ["record"]
     snap.assert_in_sync()
     assert names(snap) == {"s1", "s2"}
+
+
+def test_a_domain_whose_revert_broke_off_is_not_started_until_somebody_ends_that(
+    raw: Vireo, monkeypatch: pytest.MonkeyPatch, lab: Lab
+) -> None:
+    take(raw, "s1", "--mode", "external")
+
+    def broken(session: Session, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        answer = call(session, name, function, *args, **kwargs)
+        if name == "virDomainDestroy":
+            raise HostError("killed here")
+        return answer
+
+    call = Session.call
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "call", broken)
+        assert raw("snapshot revert web1 s1", "--yes", "--allow", "data-loss").code == EXIT_FAILURE
+    assert raw.domain().isActive() == 0
+    found = raw.resource("Domain/web1")
+    assert (found["status"], "the revert to s1 was begun and not finished" in found["note"]) == ("blocked", True)
+    held = raw("apply", "--yes")
+    assert (held.code, "`vireo snapshot revert web1 s1` finishes it" in held.out + held.err) == (EXIT_BLOCKED, True)
+    assert raw("snapshot delete web1 s1", "--yes").code == EXIT_BLOCKED
+    assert "; the revert to s1 is not finished" in raw("snapshot list web1").out
+    assert raw("snapshot revert web1 s1", "--yes", "--allow", "data-loss").code == 0
+    assert raw.domain().isActive() == 1
+    assert verbs(raw.apply("-o", "json")) == ["record"]
+    raw.assert_in_sync()
+    assert raw("snapshot delete web1 s1", "--yes").code == 0
+    assert sorted(path.name for path in (lab.images / "pool").iterdir()) == ["web1.raw"]
+
+
+def test_a_snapshot_by_hand_is_kept_by_every_schedule_and_by_prune(snap: Vireo) -> None:
+    by_hand = "daily-20200101T000000Z"
+    take(snap, by_hand)
+    take(snap, "base")
+    snap.spec("Domain/web1").update(snapshots=[{"name": "base"}], snapshotPolicy={"every": "24h", "keep": 1, "prefix": "daily"})
+    snap.apply()
+    assert {by_hand, "base"} < names(snap)
+    for option in ("snapshots", "snapshotPolicy"):
+        del snap.spec("Domain/web1")[option]
+    snap.apply("--prune")
+    assert names(snap) == {by_hand, "base"}
+    told = snap("snapshot delete web1 base", "--yes").out
+    assert "Snapshot base of Domain/web1 is deleted." in told
+
+
+def test_that_a_snapshot_is_deleted_is_not_said_of_one_that_is_still_there(raw: Vireo) -> None:
+    take(raw, "s1", "--memory", "false")
+    raw.domain().managedSave()
+    refused = raw("snapshot delete web1 s1", "--yes")
+    assert (refused.code, "is deleted" in refused.out, names(raw)) == (EXIT_FAILURE, False, {"s1"})
+
+
+def test_who_waits_for_the_lock_to_take_a_snapshot_takes_it_afterwards(snap: Vireo) -> None:
+    snap("validate")
+    command = [sys.executable, "-m", "reconciler", "snapshot", "create", "web1"]
+    rest = [str(snap.folder), "-c", snap.uri]
+    running = [
+        subprocess.Popen([*command, name, *rest], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for name in ("one", "two", "three")
+    ]
+    ended = [(process.communicate()[1], process.returncode) for process in running]
+    assert [code for _, code in ended] == [0, 0, 0], ended
+    assert names(snap) == {"one", "two", "three"}
 
 
 def test_a_revert_that_changed_no_definition_leaves_an_empty_plan_and_takes_the_snapshot_before(snap: Vireo) -> None:

@@ -17,6 +17,7 @@ from reconciler.errors import EXIT_FAILURE, EXIT_OK, ConnectionLostError, HostEr
 from reconciler.host.drivers.places import PREFIX
 from reconciler.host.session import Session
 from reconciler.model.resource import HostSpec
+from reconciler.model.snapshot import REVERTING, taken_at
 from reconciler.xmltree import mark as marks
 from tests.driving import Hands, domain_xml
 from tests.lab.nodes import Lab
@@ -307,14 +308,25 @@ def test_policy_deletes_only_what_the_inventory_says_is_ours(album: Album) -> No
     ours = album.take("ours")
     album.domain.snapshotCreateXML("<domainsnapshot><name>theirs</name></domainsnapshot>")
     album.take("theirs")
-    assert album.entry.snapshots == {"ours": str(ours.created)}
+    assert album.entry.snapshots == {"ours": f"{ours.created} declared"}
     with pytest.raises(NotOursError, match="theirs was not taken by Vireo"):
-        album.delete("theirs", consented=True)
-    album.delete("ours", consented=True)
-    album.delete("ours", consented=True)
+        album.delete("theirs", by="declared")
+    album.delete("ours", by="declared")
+    album.delete("ours", by="declared")
     assert (set(album.snapshots), album.entry.snapshots) == ({"theirs"}, {})
     album.delete("theirs")
     assert album.snapshots == {}
+
+
+@pytest.mark.parametrize("way", ["hand", "before"])
+def test_policy_deletes_nothing_that_was_taken_for_no_manifest(album: Album, way: str) -> None:
+    album.define(disk(album.image("a.qcow2")))
+    made = album.take("one", way=way)
+    assert album.entry.snapshots == {"one": f"{made.created} {way}"}
+    with pytest.raises(NotOursError, match="one was not taken for a manifest"):
+        album.delete("one", by="declared")
+    album.delete("one")
+    assert (album.snapshots, album.entry.snapshots) == ({}, {})
 
 
 def test_a_base_that_another_domain_uses_is_not_merged_into(album: Album) -> None:
@@ -425,6 +437,21 @@ class Cut:
         raise ConnectionLostError(message)
 
 
+class CutAt(Cut):
+    """Breaks the connection after the first call of that name."""
+
+    def __init__(self, hands: Hands, name: str) -> None:
+        super().__init__(hands, 1, after=True)
+        self.name = name
+
+    def run(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        answer = self.call(name, function, *args, **kwargs)
+        if name == self.name:
+            message = f"cut after {name}"
+            raise ConnectionLostError(message)
+        return answer
+
+
 WORK: dict[str, Callable[[Album], object]] = {
     "take": lambda album: album.take("one", mode="external"),
     "revert": lambda album: album.revert("two"),
@@ -460,8 +487,39 @@ def test_an_apply_that_was_cut_at_any_call_is_finished_by_the_next(album: Album,
         assert album.read() == CONTENT[verb]
         assert {name.removeprefix("a.qcow2").replace(".two.r1", ".two") for name in album.files("pool")} == FILES[verb]
         assert set(album.entry.snapshots) == OURS[verb]
-        assert all(album.entry.snapshots.values())
+        assert all(map(taken_at, album.entry.snapshots.values()))
     assert number > len(FILES[verb])
+
+
+@pytest.mark.parametrize(
+    "calls", [("virDomainDestroy", "virDomainDefineXML"), ("virDomainDefineXML",) * 2, ("virDomainRestoreFlags",) * 2]
+)
+def test_a_revert_that_was_cut_says_so_and_the_next_one_finishes_it_and_leaves_no_file(
+    album: Album, calls: tuple[str, ...]
+) -> None:
+    album.define(volume(pool_over(album), "a.qcow2"))
+    album.bring("running")
+    album.write(1)
+    album.take("one", mode="external")
+    album.write(2)
+    for call in calls:
+        with CutAt(album.hands, call), pytest.raises(ConnectionLostError):
+            album.revert("one")
+        assert album.entry.reverted == f"{REVERTING}one"
+    album.revert("one")
+    assert (album.read(), album.state, album.entry.reverted) == (1, "running", "one")
+    assert album.files("pool") == {"a.qcow2", "a.qcow2.one.memory", album.top().name}
+
+
+def test_what_a_revert_that_was_given_up_left_goes_with_its_snapshot(album: Album) -> None:
+    album.define(volume(pool_over(album), "a.qcow2"))
+    album.bring("running")
+    album.take("one", mode="external")
+    with CutAt(album.hands, "virDomainDestroy"), pytest.raises(ConnectionLostError):
+        album.revert("one")
+    assert "a.qcow2.one.r1" in album.files("pool")
+    album.delete("one")
+    assert album.files("pool") == {"a.qcow2"}
 
 
 def test_a_pool_that_a_killed_process_left_over_a_folder_is_ended_by_the_next(album: Album) -> None:

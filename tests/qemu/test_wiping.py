@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import libvirt
 import pytest
@@ -15,7 +17,8 @@ from reconciler.cli.app import run
 from reconciler.engine import auditing
 from reconciler.errors import ConnectionLostError, HostError, NotOursError
 from reconciler.host import audit, process
-from reconciler.host.drivers import Step
+from reconciler.host.drivers import CHECKS, Step
+from reconciler.host.drivers.places import Places
 from reconciler.host.drivers.wiping import content as content_of
 from reconciler.host.drivers.wiping import flushing
 from reconciler.host.drivers.wiping.progress import estimated
@@ -378,6 +381,71 @@ def test_a_volume_of_a_running_foreign_guest_is_not_wiped_under_it(hands: Hands,
     with pytest.raises(HostError, match="the domain theirs uses it"):
         hands.do(Verb.WIPE, volume(), uuid=there.key())
     assert hard.count(PATTERN) == MIB // len(PATTERN)
+
+
+@pytest.mark.parametrize("link", [("ln", "-s"), ("ln",)], ids=["symbolic", "hard"])
+def test_a_volume_that_a_guest_writes_to_by_another_name_is_in_use(
+    hands: Hands, hard: Disk, monkeypatch: pytest.MonkeyPatch, link: tuple[str, ...]
+) -> None:
+    there = make(hands, volume())
+    other = f"{hard.folder}/away/link.img"
+    hard.run("mkdir", f"{hard.folder}/away")
+    hard.run(*link, there.path(), other)
+    hands.conn.createXML(domain_xml("theirs", USER, devices=a_disk(f"<source file='{other}'/>", "raw")))
+    look = Places.find
+
+    def busy(places: Places, path: str) -> libvirt.virStorageVol | None:
+        """A look at a file into which the guest writes at that moment."""
+        hard.run("dd", "if=/dev/urandom", f"of={other}", "bs=64k", "count=1", "conv=notrunc")
+        return look(places, path)
+
+    monkeypatch.setattr(Places, "find", busy)
+    for verb in (Verb.WIPE, Verb.DELETE):
+        with pytest.raises(HostError, match="somebody wrote to it"):
+            hands.do(verb, volume(), uuid=there.key())
+    assert not hands.inventory().marks[volume().id].wiping
+    monkeypatch.undo()
+    with pytest.raises(HostError, match="the domain theirs uses it as"):
+        hands.do(Verb.WIPE, volume(), uuid=there.key())
+
+
+@pytest.mark.parametrize("kind", ["Volume", "Domain"])
+def test_an_audit_that_cannot_be_written_is_found_before_the_first_byte(
+    hands: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    want = desired(kind, "v", "<x/>", pool="p" if kind == "Volume" else "")
+    with pytest.raises(HostError, match="cannot write the audit"):
+        CHECKS[kind, Verb.WIPE](hands.step(Verb.WIPE, want))
+
+
+@pytest.fixture
+def devices(hard: Disk, hands: Hands) -> Iterator[str]:
+    """A folder of /dev with an active pool `vg` below it, as the devices of a volume group have one."""
+    folder = hard.run("mktemp", "-d", "-p", "/dev/shm").strip()
+    hard.run("mkdir", f"{folder}/vg", f"{folder}/mapper")
+    hands.conn.storagePoolCreateXML(f"<pool type='dir'><name>vg</name><target><path>{folder}/vg</path></target></pool>")
+    yield folder
+    hard.run("rm", "-r", folder)
+
+
+@pytest.mark.parametrize(
+    "name, why", [("mapper/vg-x", "uses it as"), ("vg/other", ""), ("mapper/else", "may be this one under another name")]
+)
+def test_a_device_that_a_guest_has_by_another_name_is_in_use(hands: Hands, hard: Disk, devices: str, name: str, why: str) -> None:
+    other = hands.conn.storagePoolLookupByName("vg").createXML(volume("other", MIB).xml)
+    want = desired("Volume", "x", volume("x", MIB).xml, pool="vg")
+    hands.list_as(want)
+    hands.do(Verb.CREATE, want)
+    hard.run("ln", "-s", "../vg/x", f"{devices}/mapper/vg-x")
+    theirs = f"<disk type='block'><source dev='{devices}/{name}'/><target dev='vda' bus='virtio'/></disk>"
+    hands.conn.defineXML(domain_xml("theirs", USER, devices=theirs))
+    key = f"{devices}/vg/x"
+    with pytest.raises(HostError, match=why) if why else contextlib.nullcontext():
+        hands.do(Verb.DELETE, want, uuid=key)
+    assert hard.run("ls", f"{devices}/vg").split() == (["other", "x"] if why else ["other"])
+    other.delete()
 
 
 def test_a_volume_that_only_a_saved_guest_still_has_is_in_use(hands: Hands, hard: Disk) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.text import Text
 
@@ -68,23 +68,26 @@ def _host(host: HostPlan, symbols: Symbols) -> Text:
 
 def _resources(plan: Plan, shown: Sequence[ResourcePlan], symbols: Symbols, width: int | None) -> list[Text]:
     """The resources, by host if there are several."""
+    said_below = {(action.resource, action.blocked or "") for action in plan.blocked}
     if len(plan.hosts) == 1:
-        return [Text(), *_of_host(shown, symbols, width)] if shown else []
+        return [Text(), *_of_host(shown, said_below, symbols, width)] if shown else []
     text: list[Text] = []
     for host in plan.hosts:
         mine = [item for item in shown if item.id.host == host.name]
         if mine or not host.reachable:
-            text += [Text(), *hang(Text(), _host(host, symbols), width), *_of_host(mine, symbols, width)]
+            text += [Text(), *hang(Text(), _host(host, symbols), width), *_of_host(mine, said_below, symbols, width)]
     return text
 
 
-def _of_host(shown: Sequence[ResourcePlan], symbols: Symbols, width: int | None) -> list[Text]:
-    """A header for each resource, and below it its differences."""
+def _of_host(
+    shown: Sequence[ResourcePlan], said_below: Collection[tuple[ResourceId, str]], symbols: Symbols, width: int | None
+) -> list[Text]:
+    """A header for each resource, and below it its note, unless it stands with what is blocked, and its differences."""
     heads = blocks(([_name(item, symbols), _what(item, symbols)] for item in shown), indent=0, width=width)
     text: list[Text] = []
     for item, head in zip(shown, heads, strict=True):
         text += head
-        if item.note and item.status is not Status.UNREACHABLE:
+        if item.note and item.status is not Status.UNREACHABLE and (item.id, item.note) not in said_below:
             text += hang(Text("    "), Text(style.printable(item.note), "dim"), width)
         text += columns((_difference(item, d, symbols) for d in item.differences if d.path != STATE), indent=4, width=width)
     return text

@@ -84,6 +84,7 @@ class Lines:
     def name(self, action: Action) -> str:
         what = f" {style.printable(action.snapshot.name)} of" if action.snapshot is not None else ""
         where = f" on {style.printable(action.resource.host)}" if self._hosts > 1 else ""
+        where = f" from {style.printable(action.source)} to {style.printable(action.resource.host)}" if action.source else where
         return f"{action.verb.value}{what} {style.resource(action.resource)}{where}"
 
     def _take(self, event: e.Event) -> None:

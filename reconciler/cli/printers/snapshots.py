@@ -29,6 +29,7 @@ def listing(found: Sequence[Listing], width: int | None) -> list[Text]:
             (style.resource(one.id), "bold"), f" on {printable(one.id.host)}: {printable(one.plan.observed_state)}"
         )
         reverted = f"; reverted to {printable(one.reverted)}" if one.reverted else ""
+        reverted = f"; the revert to {printable(one.reverting)} is not finished" if one.reverting else reverted
         out += [Text()] if out else []
         if not one.rows:
             out.append(head + Text(", no snapshots"))
@@ -118,6 +119,14 @@ def loss(one: Listing, row: Row, later: Sequence[str], now: float, width: int | 
     return [Text(head, "bold"), *(line for text in told for line in hang(Text("  "), Text(text), width))]
 
 
+def deletion(one: Listing, row: Row, *, done: bool) -> str:
+    """That a snapshot goes, or is `done`, and what a person should know of it."""
+    by = "" if row.ours else " It was not taken by Vireo."
+    again = " The manifest declares it: the next apply takes it anew." if row.declared else ""
+    what = f"napshot {printable(row.snapshot.name)} of {printable(str(one.id))}"
+    return f"S{what} is deleted.{by}{again}" if done else f"This deletes s{what}.{by}{again}"
+
+
 def ago(seconds: float) -> str:
     """A span of time in its two largest units: ``3 days 2 hours``."""
     rest, parts = max(0, int(seconds)), []
@@ -139,6 +148,7 @@ def _domain_json(one: Listing) -> dict[str, Any]:
         "host": one.id.host,
         "state": one.plan.observed_state,
         "reverted": one.reverted or None,
+        "reverting": one.reverting or None,
         "snapshots": [row_json(row) for row in one.rows],
     }
 

@@ -55,14 +55,15 @@ def _counted(count: int, others: int) -> str:
 
 
 def _note(item: ResourcePlan) -> str:
-    """The planner's own words, else the paths that differ. Why a host is not reachable is said once, below the table."""
+    """The planner's own words, and the paths that differ besides. Why a host is not reachable is said once, below the table."""
     if item.status is Status.UNREACHABLE:
         return ""
-    if item.note:
-        return style.printable(item.note)
-    words: list[str] = []
+    words = [style.printable(item.note)] if item.note else []
     for cause in Cause:
-        paths = [style.printable(d.path) for d in item.differences if d.cause is cause and d.path != style.STATE]
+        if item.note and cause is Cause.PENDING_RESTART:
+            continue
+        untold = [d.path for d in item.differences if d.cause is cause and d.path != style.STATE and d.path not in item.note]
+        paths = list(map(style.printable, untold))
         if paths:
             words.append(f"{cause.value}: {', '.join(paths)}")
     return "; ".join(words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reconciler.host.drivers import domain, marking, network, pool, power, stopping, updating, volume
+from reconciler.host.drivers import domain, marking, migrating, network, pool, power, stopping, updating, volume
 from reconciler.host.drivers.snapshots import deleting, reverting, taking
 from reconciler.host.drivers.step import Driver, Step
 from reconciler.host.drivers.wiping import domains
@@ -45,6 +45,7 @@ _DOMAIN: Mapping[Verb, Driver] = MappingProxyType(
         Verb.SNAPSHOT: taking.take,
         Verb.DELETE_SNAPSHOT: deleting.delete,
         Verb.REVERT: reverting.revert,
+        Verb.MIGRATE: migrating.migrate,
     }
 )
 
@@ -53,7 +54,9 @@ DRIVERS: Mapping[str, Mapping[Verb, Driver]] = MappingProxyType(
 )
 """Kind -> verb -> function. FORGET is the inventory's alone for all kinds but domains, which carry a mark to take off."""
 
-CHECKS: Mapping[tuple[str, Verb], Driver] = MappingProxyType({("Volume", Verb.WIPE): check_wipe})
+CHECKS: Mapping[tuple[str, Verb], Driver] = MappingProxyType(
+    {("Volume", Verb.WIPE): check_wipe, ("Domain", Verb.WIPE): domains.check_wipe}
+)
 """(kind, verb) -> what is to be found out before anything of a plan is done. Raises HostError if the host cannot do the verb."""
 
 _SETTLE = MappingProxyType({"Pool": pool.settle, "Volume": volume.settle, "Network": network.settle, "Domain": marking.settle})

@@ -83,7 +83,7 @@ def _looks_new(step: Step, volume: libvirt.virStorageVol) -> bool:
 def _remove_half(step: Step, volume: libvirt.virStorageVol | None) -> None:
     if volume is None:
         return
-    refuse_in_use(step, volume, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    refuse_in_use(step, volume, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE, written=True)
     deadline = step.clock() + _PATIENCE
     while True:
         step.report("removing what an interrupted apply has left", None)

@@ -20,7 +20,10 @@ _TAG = f"{{{marks.NAMESPACE}}}{marks.ELEMENT}"
 
 
 def intended(project: str, desired: Desired, uuid: str, before: Mark | None) -> Mark:
-    """The mark of a domain about to be given `desired`: nothing read back yet, pending if it was before or is new."""
+    """The mark of a domain about to be given `desired`: nothing read back yet, pending if it was before or is new.
+
+    What is known of its running object stays so.
+    """
     return Mark(
         project=project,
         id=desired.id,
@@ -32,6 +35,9 @@ def intended(project: str, desired: Desired, uuid: str, before: Mark | None) -> 
         options=desired.options,
         pending=before is None or before.pending,
         protect=desired.protect,
+        run="" if before is None else before.run,
+        refused={} if before is None else before.refused,
+        retired={} if before is None else before.retired,
     )
 
 

@@ -25,7 +25,9 @@ class Step:
     `intent` is the XML that was last applied, "" if none. `report` takes a short message and a fraction (0..1, or None) and may
     be called often. `clock` gives monotonic seconds, `sleep` waits for seconds. `record` writes a mark into the project's
     inventory at once (through the one Inventory that the apply holds: two would overwrite each other). `refuse` tells, of a path
-    that cannot be changed while the guest runs and waits for its next start, the reason.
+    that cannot be changed while the guest runs and waits for its next start, the reason. `source` is the other host, where a
+    migration begins, `bandwidth` the most that it may send, in bytes a second (0: no limit). `stopping` says that the user wants
+    to end: who can give up cleanly does.
     """
 
     session: Session
@@ -38,6 +40,9 @@ class Step:
     sleep: Callable[[float], None]
     record: Callable[[Mark], None]
     refuse: Callable[[str, str], None]
+    source: Session | None = None
+    stopping: Callable[[], bool] = bool
+    bandwidth: int = 0
 
     @property
     def id(self) -> ResourceId:

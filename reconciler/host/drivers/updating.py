@@ -55,7 +55,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(("devices/interface/@trustGuestRxFilters",), devices.changed(devices.TRUST)),
     Family(("devices/interface/coalesce/**",), devices.changed(devices.COALESCE)),
     Family(("devices/interface/port/**",), devices.changed(devices.PORT)),
-    Family(tuple(f"devices/graphics/@{name}" for name in devices.PASSWORD.attributes), devices.changed(devices.PASSWORD)),
+    Family(tuple(f"devices/graphics/@{name}" for name in devices.PASSWORD.attributes), devices.password),
     Family(("devices/memballoon/stats/**",), devices.statistics),
 )
 """The first that matches a path (without keys) counts. A whole device (``devices/*``) is plugging's."""

@@ -2,14 +2,15 @@
 
 libvirt deletes and wipes a volume under a running guest without a word. So all definitions of all domains are read, those in
 managed save images and in snapshots too, and all files that stand on other files: volumes of pools, and what domains name outside
-of them. A link to the volume's file is known by the file's times. What cannot be looked at counts as a user.
+of them. A link to the volume's file is known by the file's times; a file whose times change while all others are looked at is in
+use by somebody. What cannot be looked at counts as a user.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NoReturn, Self
 
 import libvirt
 
@@ -24,7 +25,11 @@ from reconciler.xmltree.document import Element, parse
 from reconciler.xmltree.naming import Named, named
 
 _PLAN_AGAIN = "plan again; it stays as long as it is in use"
-_NOT_FILES = ("/dev/", "/proc/", "/sys/")  # nothing there is to be opened for a look
+_BUSY = (
+    "find out which guest or program has the file open, under another name perhaps (on the host: lsof); end it, and plan again"
+)
+_DEVICES = "/dev/"
+_NOT_FILES = (_DEVICES, "/proc/", "/sys/")  # nothing there is to be opened for a look
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,36 @@ class Seen:
         return cls(location(root.findtext("target/path") or root.findtext("key") or ""), base, face)
 
 
-def refuse_in_use(
-    step: Step, volume: libvirt.virStorageVol, which: int = 0, own: str = "", going: Collection[str] = frozenset()
-) -> None:
-    """Raises HostError if anybody uses the volume. `which` are VIR_CONNECT_LIST_DOMAINS_ flags.
+class InUseError(HostError):
+    """Somebody uses the volume; `why` says who, and as what."""
 
-    `own` is the UUID of a domain that goes, and so does not count; `going` are files that go before this one.
+    def __init__(self, step: Step, me: Seen, why: str, hint: str) -> None:
+        super().__init__(f"{step.id}: {why}, so nothing was done to it", detail=f"its file is {me.path}", hint=hint)
+        self.why = why
+
+
+def why_in_use(step: Step, volume: libvirt.virStorageVol, own: str, going: Collection[str], *, written: bool = False) -> str:
+    """Who uses the volume, "" for nobody; see refuse_in_use."""
+    try:
+        refuse_in_use(step, volume, own=own, going=going, written=written)
+    except InUseError as error:
+        return error.why
+    return ""
+
+
+def refuse_in_use(
+    step: Step,
+    volume: libvirt.virStorageVol,
+    which: int = 0,
+    own: str = "",
+    going: Collection[str] = frozenset(),
+    *,
+    written: bool = False,
+) -> None:
+    """Raises InUseError if anybody uses the volume. `which` are VIR_CONNECT_LIST_DOMAINS_ flags.
+
+    `own` is the UUID of a domain that does not count, as it goes or knows of it; `going` are files that go before this one.
+    `written`: it may be written to while it is looked at, by that domain or by the daemon.
     """
     me = _seen(step, volume)
     guests = list(_guests(step, which, own))
@@ -71,14 +100,18 @@ def refuse_in_use(
             if hidden is not None:
                 _refuse_hidden(step, me, f"the domain {name}", f"the volume {'/'.join(hidden)}", "is in no active pool")
             volumes = {known[volume].path for volume in names.volumes if volume in known}
+            if me.path in volumes:
+                _refuse(step, me, f"the domain {name} uses it")
             search.through(f"the domain {name}", names.files | volumes, names.standing | volumes)
+    if not written and _seen(step, volume).face != me.face:
+        _refuse(step, me, "somebody wrote to it while its users were looked for", _BUSY)
 
 
-def _refuse(step: Step, me: Seen, why: str, hint: str = _PLAN_AGAIN) -> None:
-    raise HostError(f"{step.id}: {why}, so nothing was done to it", detail=f"its file is {me.path}", hint=hint)
+def _refuse(step: Step, me: Seen, why: str, hint: str = _PLAN_AGAIN) -> NoReturn:
+    raise InUseError(step, me, why, hint)
 
 
-def _refuse_hidden(step: Step, me: Seen, who: str, what: str, why: str) -> None:
+def _refuse_hidden(step: Step, me: Seen, who: str, what: str, why: str) -> NoReturn:
     _refuse(
         step,
         me,
@@ -125,6 +158,8 @@ class _Search:
 
     def _look(self, who: str, path: str, *, needed: bool) -> Seen | None:
         """A file outside of all pools; None if it does not matter that it cannot be seen."""
+        if path.startswith(_DEVICES) and self.me.path.startswith(_DEVICES):
+            return self._look_at_device(who, path)
         why = "is no file"
         if not path.startswith(_NOT_FILES):
             try:
@@ -138,6 +173,18 @@ class _Search:
         if needed:
             _refuse_hidden(self.step, self.me, who, path, why)
         return None
+
+    def _look_at_device(self, who: str, path: str) -> Seen:
+        """One device has many names, of which libvirt knows those of its pools' volumes. Any other may be the volume."""
+        conn = self.step.session.conn
+        volume = find(self.step.session, "virStorageVolLookupByPath", conn.storageVolLookupByPath, path)
+        if volume is None:
+            hint = f"let a pool have that device, so that libvirt knows it, or remove {who}, and plan again"
+            _refuse(self.step, self.me, f"{who} uses the device {path}, which may be this one under another name", hint)
+        seen = _seen(self.step, volume)
+        if seen.path == self.me.path:
+            _refuse(self.step, self.me, f"{who} uses it as {path}")
+        return seen
 
 
 def _seen(step: Step, volume: libvirt.virStorageVol) -> Seen:

@@ -56,7 +56,7 @@ def test_the_version_may_stand_among_other_options() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("plan",),
+        ("destroy",),
         ("nonsense",),
         ("plan", "--nonsense", "."),
         ("plan", "-o", "xml", "."),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from reconciler.cli.printers import tables
 from reconciler.cli.printers.style import Symbols
-from reconciler.model.plan import Plan
+from reconciler.model.difference import Cause, Difference, Impact
+from reconciler.model.plan import Plan, ResourcePlan, Status
 from reconciler.model.state import Mark
 
-from .conftest import Golden, plain, rid
+from .conftest import CREATED, NODE1, Golden, plain, rid
 
 MARKS = {
     "node1": (
@@ -25,6 +26,15 @@ def test_status_is_a_table_with_a_note_for_what_differs(everything: Plan, golden
 
 def test_status_on_a_narrow_terminal(everything: Plan, golden: Golden) -> None:
     golden("status-60.txt", plain(tables.status(everything, Symbols(), 60)))
+
+
+def test_a_note_does_not_hide_what_drifted_beside_it() -> None:
+    waiting = Difference("vcpu", "2", "2", "1", Cause.PENDING_RESTART, Impact.RESTART)
+    moved = Difference("title", "a", "b", "b", Cause.DRIFT, Impact.NONE)
+    told = "takes effect at the next start: vcpu"
+    item = ResourcePlan(rid("Domain/web1"), Status.UPDATE, "running", "running", (waiting, moved), note=told)
+    text = plain(tables.status(Plan("homelab", CREATED, (NODE1,), (item,), ()), Symbols(), 200))
+    assert f"{told}; drift: title\n" in text
 
 
 def test_status_as_json_counts_each_status(everything: Plan) -> None:

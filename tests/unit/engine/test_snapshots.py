@@ -174,3 +174,27 @@ def test_what_was_agreed_to_is_looked_at_again_before_it_is_done() -> None:
     for now in (web(S1, MINE)[1], web(MINE)[1], web(replace(S1, created=9))[1]):
         with pytest.raises(StalePlanError):
             look(small, cast("Hosts", Moved(host(now))))
+
+
+def test_who_waited_for_the_lock_takes_his_snapshot_among_those_that_others_took_meanwhile() -> None:
+    want, seen = web(S1)
+    for asked in (request(Verb.SNAPSHOT, "new"), request(Verb.DELETE_SNAPSHOT)):
+        small = prepare(ready([want], host(seen)), asked)
+        now = again(asked)(small, cast("Hosts", Moved(host(web(S1, MINE)[1]))))
+        assert told(now) == [(asked.verb.value, asked.spec.name, False)]
+    asked = request(Verb.SNAPSHOT, "mine")
+    with pytest.raises(StalePlanError) as error:
+        again(asked)(prepare(ready([want], host(seen)), asked), cast("Hosts", Moved(host(web(S1, MINE)[1]))))
+    assert "has a snapshot mine already" in error.value.detail
+
+
+def test_while_a_revert_is_not_finished_no_snapshot_is_taken_or_deleted() -> None:
+    want, seen = web(S1, snapshotBefore=["data-loss"])
+    half = replace(seen, mark=mark(want, snapshots={"s1": "5"}, reverted="reverting/s1"))
+    there = ready([want], host(half), allow=Impact.DATA_LOSS)
+    (listing,) = listings(there)
+    assert (listing.reverted, listing.reverting) == ("", "s1")
+    for asked in (request(Verb.SNAPSHOT, "new"), request(Verb.DELETE_SNAPSHOT)):
+        (action,) = prepare(there, asked).plan.actions
+        assert "`vireo snapshot revert web1 s1` finishes it" in (action.blocked or "")
+    assert told(prepare(there, request(Verb.REVERT))) == [("revert", "s1", False)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.manifest.quantity import SECONDS, UNITS, amount, seconds
+from reconciler.manifest.quantity import SECONDS, UNITS, amount, rate, seconds
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,13 @@ def test_a_wrong_duration_is_refused(text: str) -> None:
 
 def test_every_unit_of_time_is_known() -> None:
     assert {unit: seconds(f"1{unit}") for unit in SECONDS} == SECONDS
+
+
+def test_a_rate_is_in_bytes_a_second() -> None:
+    assert rate("100MiB/s") == 100 * 1024**2
+
+
+@pytest.mark.parametrize("text", ["100MiB", "100MiB/m", "100/s", "/s", "100MiB/s "])
+def test_a_wrong_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"as in 100MiB/s|has no unit|is not a quantity"):
+        rate(text)

@@ -200,7 +200,7 @@ def test_an_overlay_lies_over_what_the_template_gives(desired: Render) -> None:
         ("xml: |\n  <domain/>", "m.yaml:8:1: spec.xml: the overlay's root is <domain>, a Pool needs <pool>"),
         ("xml: |\n  <!DOCTYPE pool [<!ENTITY a 'b'>]>\n  <pool>&a;</pool>", "m.yaml:8:1: spec.xml: not well-formed XML"),
         ("xml: <pool><name>y</name></pool>", "m.yaml:7:3: the overlay names the Pool 'y', but metadata.name is 'x'"),
-        ("xml: |\n  <pool><nonsense/></pool>", "m.yaml:8:1: spec.xml: libvirt's schema refuses <pool>"),
+        ("xml: |\n  <pool><nonsense/></pool>", "m.yaml:8:1: spec.xml: libvirt's schema refuses <nonsense> in <pool>"),
     ],
 )
 def test_a_wrong_overlay_is_named_at_its_own_line(desired: Render, overlay: str, problem: str) -> None:

@@ -211,6 +211,12 @@ def test_a_name_is_what_libvirt_and_a_file_system_take(problems: Problems, name:
     assert good or "metadata.name" in found[0]
 
 
+@pytest.mark.parametrize("name", ["a ", " a", ".a", "a/b", "a\\nb"])
+def test_a_bad_name_is_told_all_that_a_name_may_not_have(problems: Problems, name: str) -> None:
+    (found,) = problems(volume(f'"{name}"'))
+    assert "no '/', no line break, no dot or backslash at its beginning, no blank at either end" in found
+
+
 @pytest.mark.parametrize("mac", ["52:54:00:9c:94", "52:54:00:9c:94:zz", "52-54-00-9c-94-3b", "53:54:00:9c:94:3b", "525400"])
 def test_a_bad_mac_is_named(problems: Problems, mac: str) -> None:
     text = f"""\
@@ -398,6 +404,16 @@ def test_two_disks_of_one_target_are_named_and_in_two_domains_they_are_none(prob
     (found,) = problems({"a.yaml": domain("a", "vda")})
     said = '"vda" is there twice (first at a.yaml:6:12) (give one of them another)'
     assert found == f"a.yaml:7:4: spec.disks[1].target: {said}"
+
+
+def test_a_schedule_has_not_the_prefix_of_the_snapshots_before_what_hurts(problems: Problems) -> None:
+    def domain(prefix: str) -> str:
+        policy = f"{{every: 1h, keep: 1, prefix: {prefix}}}"
+        return f"apiVersion: vireo/v1\nkind: Domain\nmetadata: {{name: a}}\nspec:\n  memory: 64MiB\n  snapshotPolicy: {policy}\n"
+
+    assert problems(domain("before-noon")) == []
+    (found,) = problems(domain("before"))
+    assert "spec.snapshotPolicy.prefix: `before` begins the names of those that snapshotBefore takes" in found
 
 
 def test_a_second_project_and_a_second_host_of_one_name_are_named(problems: Problems) -> None:

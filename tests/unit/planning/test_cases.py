@@ -25,7 +25,7 @@ from reconciler.manifest.catalogue import of
 from reconciler.model.difference import Impact
 from reconciler.model.plan import Plan
 from reconciler.model.resource import ManifestSet, Project, ResourceId
-from reconciler.model.snapshot import Snapshot
+from reconciler.model.snapshot import Snapshot, noted
 from reconciler.model.state import Desired, HostFacts, HostState, Mark, Observed
 from reconciler.planning import planner
 from reconciler.planning.allowance import Policy
@@ -97,7 +97,11 @@ class Host:
         live = _changed(persistent, entry.get("live", {})) if state in lifecycle.active else None
         owner = entry.get("owner", "ours")
         snapshots = [(Snapshot(s["name"], 5, state, overlays=s.get("overlays", {})), s) for s in entry.get("snapshots", ())]
-        ours = {each.name: str(each.created) for each, said in snapshots if said.get("taken") == "vireo"}
+        ours = {
+            each.name: noted(str(each.created), said.get("way", "declared"))
+            for each, said in snapshots
+            if said.get("taken") == "vireo"
+        }
         seen = Observed(
             id=id_,
             uuid=entry.get("uuid") or self._uuid(id_),

@@ -143,6 +143,52 @@ def test_the_overlays_of_a_domain_whose_data_are_kept_hold_what_is_under_them() 
     assert verbs(made, DOMAIN) == [Verb.UNDEFINE]
 
 
+RETAINED = a_volume(want=desired(VOLUME, onDelete="retain"))
+PROTECTED = a_volume(want=desired(VOLUME), protect=True)
+
+
+@pytest.mark.parametrize("volumes", ["delete", "wipe"])
+@pytest.mark.parametrize("there, why", [(RETAINED, "onDelete: retain"), (PROTECTED, "it is protected")])
+def test_an_overlay_of_a_volume_that_stays_does_not_go_with_the_domain(volumes: str, there: Observed, why: str) -> None:
+    state = snapshotted(volumes)
+    assert there.mark is not None
+    held = replace(state, resources={**state.resources, VOLUME: there}, inventory={**state.inventory, VOLUME: there.mark})
+    own = desired(VOLUME, onDelete="retain") if there is RETAINED else desired(VOLUME, protect=True)
+    for made in (plan(state=held, prune=True), plan(undefined(disk(), volumes), own, state=held)):
+        assert made.runnable == ()
+        assert f"Volume/p/v stays ({why}), and /srv/p/v.snap has its newest data" in why_not(made, DOMAIN)
+
+
+def test_an_overlay_outside_of_all_pools_does_not_go_without_the_volume_below_it_either() -> None:
+    store = f"<backingStore type='file'><source file='{path_of(VOLUME)}'/></backingStore>"
+    there = replace(a_domain(devices=disk("/away/v.snap", store)), details={"snapshots": (SNAPSHOT,)})
+    made = plan(undefined(), desired(VOLUME, onDelete="retain"), state=a_host(RETAINED, there))
+    assert made.runnable == ()
+    assert "/away/v.snap has its newest data" in why_not(made, DOMAIN)
+
+
+def test_a_retained_volume_without_overlays_stays_and_is_named() -> None:
+    made = plan(undefined(), desired(VOLUME, onDelete="retain"), state=a_host(RETAINED, a_domain()))
+    assert verbs(made, DOMAIN) == [Verb.WIPE, Verb.UNDEFINE]
+    assert of(made, DOMAIN).note.endswith("stays: Volume/p/v (vda): onDelete: retain")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_disk_that_is_no_volume_of_the_project_stays_and_is_named(declared: bool) -> None:
+    both = disk() + disk("/away/b", target="vdb") + disk("/ro/c", "<readonly/>", target="vdc")
+    copied = disk("/away/copy") + disk("/away/b", target="vdb") + disk("/ro/c", "<readonly/>", target="vdc")
+    there = a_domain("running", both)
+    there = replace(there, live=there.live and there.live.replace(path_of(VOLUME), "/away/copy"))
+    assert there.live == domain(devices=copied, uuid=UUID)
+    state = a_host(a_volume(), there)
+    made = plan(undefined(both), state=state) if declared else plan(state=state, prune=True)
+    told = of(made, DOMAIN).note
+    assert "/away/copy (vda): not a volume of the project, /away/b (vdb): not a volume of the project" in told
+    assert "/ro/c" not in told
+    assert "stays: /away/copy (vda)" in actions(made, DOMAIN)[-1].reason
+    assert verbs(made, VOLUME) == [Verb.WIPE, Verb.DELETE]
+
+
 TPM = "<tpm model='tpm-crb'><backend type='emulator'/></tpm>"
 
 

@@ -171,6 +171,59 @@ def test_what_another_project_took_over_is_only_forgotten() -> None:
     assert [action.verb for action in planned(state=state, destroy=True).actions] == [Verb.FORGET]
 
 
+NEW = rid("Domain/new")
+
+
+def named_anew(state: HostState, *, prune: bool = False) -> Plan:
+    """The manifest's domain has another name now, and the UUID that the old one has."""
+    return planned(desired(NEW, minimal(NEW), "running"), state=state, prune=prune)
+
+
+def test_a_uuid_that_our_unpruned_domain_has_blocks_the_new_name_before_anything_is_touched() -> None:
+    plan = named_anew(host(owned(DOMAIN, "running")))
+    assert not plan.runnable
+    said = f"Domain/{DOMAIN.name} has its UUID {UUID}: --prune removes that one first, or give this one its name back"
+    assert actions(plan, NEW)[0].blocked == said
+
+
+def test_with_prune_the_new_name_comes_when_the_old_one_is_gone() -> None:
+    plan = named_anew(host(owned(DOMAIN, "stopped")), prune=True)
+    (last,) = (action.id for action in actions(plan, DOMAIN))
+    first, *_ = actions(plan, NEW)
+    assert plan.blocked == ()
+    assert last in first.needs
+
+
+def test_a_new_name_whose_old_one_may_not_go_is_blocked_too() -> None:
+    plan = named_anew(host(owned(DOMAIN, "stopped", protect=True)), prune=True)
+    assert not plan.runnable
+    assert f"Domain/{DOMAIN.name} has its UUID {UUID}, and its removal is blocked" in (actions(plan, NEW)[0].blocked or "")
+
+
+@pytest.mark.parametrize(
+    "foreign, said",
+    [
+        ({DOMAIN: "other"}, "of the project other has its UUID"),
+        ({}, "which nobody owns, has its UUID"),
+    ],
+)
+def test_a_uuid_that_a_foreign_domain_has_is_told_with_whose_it_is(foreign: dict[ResourceId, str], said: str) -> None:
+    plan = named_anew(host(observed(DOMAIN, "stopped"), foreign=foreign), prune=True)
+    assert not plan.runnable
+    assert said in (actions(plan, NEW)[0].blocked or "")
+
+
+def test_a_uuid_that_is_written_otherwise_is_the_same_one() -> None:
+    xml = minimal(NEW).replace(UUID, UUID.replace("-", "").upper())
+    assert not planned(desired(NEW, xml), state=host(owned(DOMAIN, "stopped"))).runnable
+
+
+def test_what_an_apply_never_finished_making_is_not_said_to_have_another_name() -> None:
+    never = mark(desired(NEW, minimal(NEW)), pending=True)
+    plan = planned(desired(DOMAIN), state=host(owned(DOMAIN, "stopped"), listed=[never]))
+    assert [action.reason for action in actions(plan, NEW)] == ["no apply finished making it, and it is not there"]
+
+
 # --- what a plan is about --------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.model.difference import Cause, Impact
 from reconciler.model.plan import Action, Plan, Status, Verb
-from reconciler.model.snapshot import Snapshot
+from reconciler.model.snapshot import REVERTING, Snapshot, noted, taken_at, way_of
 from reconciler.model.state import Desired, Mark, Observed
 from reconciler.planning import planner
 from reconciler.planning.allowance import Policy
@@ -20,6 +20,8 @@ from tests.unit.planning.building import CREATED, MACHINES, PROJECT, desired, ho
 WEB = rid("Domain/web1")
 BEFORE_UPGRADE = {"name": "before-upgrade", "description": "clean install"}
 EVERY_DAY = {"every": 86400, "keep": 3, "prefix": "daily"}
+WAYS = {"daily": "schedule", "by-hand": "hand", "before": "before"}  # beginnings of names, in these tests
+SCHEDULED = "daily-20260101T000000Z"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -36,7 +38,7 @@ def seen(
     **m: Any,
 ) -> Observed:
     """A domain of ours; `there` are the snapshots that Vireo took, `others` those of other people."""
-    taken = {name: str(created) for name, created in (there or {}).items()}
+    taken = {name: noted(str(created), WAYS.get(name.partition("-2")[0], "declared")) for name, created in (there or {}).items()}
     known = mark(applied or want(state), **{"snapshots": taken, **m})
     snapshots = [Snapshot(name, created, "running") for name, created in (there or {}).items()]
     snapshots += [Snapshot(name, 7, "running") for name in others]
@@ -188,8 +190,10 @@ def test_it_is_remembered_that_it_was_asked_for_once() -> None:
         seen(applied=ASKED, others=("before-upgrade",)),
         seen(applied=ASKED, others=("before-upgrade",), snapshots={"before-upgrade": "5"}),
         seen(there={"by-hand": 5}),
+        seen(applied=ASKED, others=("before-upgrade",), snapshots={"before-upgrade": "7 hand"}),
+        seen(applied=want(snapshotPolicy=EVERY_DAY), others=(SCHEDULED,), snapshots={SCHEDULED: "7 hand"}),
     ],
-    ids=["never ours", "another one has its name now", "taken by the command"],
+    ids=["never ours", "another one has its name now", "taken by the command", "later declared", "named as one of the schedule"],
 )
 def test_prune_never_deletes_what_was_not_taken_for_a_manifest(there: Observed) -> None:
     assert not any(a.verb is Verb.DELETE_SNAPSHOT for a in planned(want(), there, prune=True).actions)
@@ -199,7 +203,18 @@ def test_an_apply_keeps_what_is_known_of_snapshots() -> None:
     there = seen(there={"by-hand": 5})
     after = verify(PROJECT, want(), there, MACHINES, Work(defined=False, withheld=(), before=there.mark)).mark
     assert after is not None
-    assert after.snapshots == {"by-hand": "5"}
+    assert after.snapshots == {"by-hand": "5 hand"}
+
+
+def test_a_note_of_an_older_version_means_a_declared_one() -> None:
+    assert [(taken_at(note), way_of(note)) for note in ("5", "5 hand", "", " hand")] == [
+        ("5", "declared"),
+        ("5", "hand"),
+        ("", "declared"),
+        ("", "hand"),
+    ]
+    there = seen(applied=ASKED, others=("before-upgrade",), snapshots={"before-upgrade": "7"})
+    assert told(planned(want(), there, prune=True)) == ["delete-snapshot before-upgrade"]
 
 
 def test_an_apply_that_left_a_declared_snapshot_out_has_failed() -> None:
@@ -246,6 +261,20 @@ def test_a_schedule_keeps_exactly_the_last_ones_and_deletes_no_other() -> None:
         days = [START + timedelta(days=n) for n in range(step // 4 + 1)][-3:]
         assert daily == [f"daily-{day:%Y%m%d}T000000Z" for day in days]
     assert set(ours) <= set(kept)
+
+
+@pytest.mark.parametrize("way", ["hand", "before", "declared"])
+def test_a_schedule_deletes_only_what_it_took_itself_whatever_its_name(way: str) -> None:
+    wish = want(snapshotPolicy=EVERY_DAY | {"keep": 1})
+    name = "daily-20200101T000000Z"
+    there = seen(applied=wish, others=(name,), snapshots={name: f"7 {way}"})
+    assert told(planned(wish, there)) == ["snapshot daily-20260101T000000Z"]
+
+
+def test_each_snapshot_says_how_it_comes_to_be_taken() -> None:
+    wish = bigger(snapshotPolicy=EVERY_DAY, snapshotBefore=["restart"], snapshots=[BEFORE_UPGRADE])
+    plan = planned(wish, seen(), allow=Impact.RESTART)
+    assert [a.snapshot.way for a in plan.actions if a.snapshot] == ["declared", "before", "schedule"]
 
 
 def test_the_oldest_goes_only_after_the_new_one_is_there() -> None:
@@ -357,6 +386,29 @@ def test_the_revert_is_remembered_while_its_changes_are_held() -> None:
     assert after.reverted == "old"
 
 
+@pytest.mark.parametrize("state, wish", [("stopped", "running"), ("stopped", "stopped"), ("running", "running")])
+def test_nothing_is_done_to_a_domain_whose_revert_was_begun_and_not_finished(state: str, wish: str) -> None:
+    there = seen(state, applied=want(wish), reverted=f"{REVERTING}old", there={"old": 5})
+    plan = planned(want(wish, snapshots=[BEFORE_UPGRADE], snapshotPolicy=EVERY_DAY), there)
+    assert plan.actions
+    for action in plan.actions:
+        assert "the revert to old was begun and not finished: `vireo snapshot revert web1 old`" in (action.blocked or "")
+    assert (plan.resources[0].status, "begun and not finished" in plan.resources[0].note) == (Status.BLOCKED, True)
+    assert "was reverted" not in plan.resources[0].note
+
+
+def test_a_revert_that_was_begun_is_given_up_where_that_is_asked_for_and_the_plan_says_so() -> None:
+    there = seen("stopped", applied=want(), reverted=f"{REVERTING}old", there={"old": 5})
+    plan = planned(want(), there, correct_reverted=True)
+    assert told(plan) == ["start"]
+    assert "given up: its disks stay as they are now, reverted or not" in plan.resources[0].note
+    there = seen(applied=want(), reverted=f"{REVERTING}old", there={"old": 5})
+    assert told(planned(want(), there, correct_reverted=True)) == ["record"]
+    after = verify(PROJECT, want(), there, MACHINES, Work(False, (), there.mark)).mark
+    assert after is not None
+    assert after.reverted == ""
+
+
 def test_a_snapshot_is_still_taken_of_a_reverted_domain() -> None:
     assert told(planned(want(snapshots=[BEFORE_UPGRADE]), reverted())) == ["snapshot before-upgrade", "!define"]
 
@@ -374,7 +426,7 @@ def test_no_mark_says_that_the_domain_was_reverted_once_it_is_corrected() -> Non
 
 def test_one_that_an_interrupted_apply_took_is_written_down_by_the_next() -> None:
     wish = want(snapshots=[BEFORE_UPGRADE])
-    there = seen(applied=wish, others=("before-upgrade",), snapshots={"before-upgrade": ""})
+    there = seen(applied=wish, others=("before-upgrade",), snapshots={"before-upgrade": " declared"})
     plan = planned(wish, there)
     assert told(plan) == ["snapshot before-upgrade"]
     assert plan.actions[0].impact is Impact.NONE

@@ -76,6 +76,18 @@ def _with(there: Element, wanted: Element, group: Group) -> Element:
     return device
 
 
+def password(guest: Guest, paths: Collection[str]) -> None:
+    """Another password of a screen. libvirt would take its removal and do nothing: QEMU goes on asking for it."""
+    for place, mine in _by_device(paths).items():
+        wanted, there = guest.wanted(place), guest.has(place)
+        if wanted is None or there is None:
+            continue
+        if wanted.get("passwd") is None and there.get("passwd") is not None:
+            guest.refuse(mine, "the screen goes on asking for its password until the guest restarts")
+        else:
+            _update(guest, mine, _with(there, wanted, PASSWORD))
+
+
 _MEDIUM = Group(("type",), ("source",), ("backingStore",))
 _REMOVABLE = frozenset({"cdrom", "floppy"})
 

@@ -21,10 +21,13 @@ from reconciler.host.drivers.ownership import check_marked
 from reconciler.host.drivers.places import Places
 from reconciler.host.drivers.snapshots.ground import Ground
 from reconciler.host.drivers.snapshots.sweeping import offshoots, overlays_of, places_of, sources, states, sweep
+from reconciler.host.drivers.snapshots.switching import left_by
 from reconciler.host.drivers.snapshots.taking import CLOSED, SECURE, complete, explained, known, note, refuse_saved, wanted
 from reconciler.host.drivers.step import Step
+from reconciler.host.drivers.users import why_in_use
 from reconciler.host.reading.snapshots import Taken, read_snapshots
 from reconciler.kinds.spellings import location
+from reconciler.model.snapshot import taken_at, way_of
 from reconciler.model.state import Mark
 from reconciler.xmltree.snapshot import placed
 
@@ -34,7 +37,7 @@ _METADATA = libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY
 
 
 def delete(step: Step) -> None:
-    """By virDomainSnapshotDelete. A deletion by policy or prune (consented) takes only what the inventory says is ours."""
+    """By virDomainSnapshotDelete. One that no hand asked for (by schedule, by prune) takes only what we took for a manifest."""
     name = wanted(step).name
     domain = definitions.ours(step)
     if domain is None:
@@ -43,16 +46,20 @@ def delete(step: Step) -> None:
     taken = read_snapshots(step.session, domain, SECURE)
     one = next((each for each in taken if each.value.name == name), None)
     if one is not None:
-        if step.action.consented:
+        if wanted(step).way != "hand":
             _check_ours(step, one)
         _delete(step, domain, one, taken)
     _forget(step, mark, name)
 
 
 def _check_ours(step: Step, one: Taken) -> None:
-    if known(step).get(one.value.name) != str(one.value.created):
+    noted = known(step).get(one.value.name, "")
+    why = "was not taken by Vireo" if taken_at(noted) != str(one.value.created) else ""
+    if not why and way_of(noted) not in ("declared", "schedule"):
+        why = "was not taken for a manifest"
+    if why:
         raise NotOursError(
-            f"{step.id}: the snapshot {one.value.name} was not taken by Vireo",
+            f"{step.id}: the snapshot {one.value.name} {why}",
             hint=f"nothing was done to it; `vireo snapshot delete {step.id.name} {one.value.name}` deletes it all the same",
         )
 
@@ -74,8 +81,13 @@ def _delete(step: Step, domain: libvirt.virDomain, one: Taken, taken: Collection
         left: set[str] = set()
         if one.value.overlays:
             ground = Ground.read(step, places, places_of(taken))
+            if stray := left_by(one, taken, ground) - overlays_of(
+                taken
+            ):  # of reverts that were given up: they would keep the base
+                sweep(step, domain, places, stray)
+                ground = Ground.read(step, places, places_of(taken))
             left = offshoots(ground, (top for _, _, top in states([one], ground)))
-            if _merges(step, domain, one, others, ground):
+            if _merges(step, domain, one, others, ground) and not _others_stand(step, domain, one, ground, places):
                 complete(step, domain, taken)
                 _merge(step, domain, one, others)
             else:
@@ -142,6 +154,20 @@ def _merges(step: Step, domain: libvirt.virDomain, one: Taken, others: Collectio
             )
             return False
     return True
+
+
+def _others_stand(step: Step, domain: libvirt.virDomain, one: Taken, ground: Ground, places: Places) -> bool:
+    """Whether anybody uses what a merge would change: the overlay, or what it stands on; links and files of no pool, too."""
+    now = sources(step, domain, ground)
+    for target, overlay in one.value.overlays.items():
+        path = location(overlay)
+        mine = {file for top in now.get(target, ()) for file in ground.chain(top)}
+        for file in (path, ground.backing.get(path, "")):
+            volume = places.find(file) if file else None
+            if volume is not None and (why := why_in_use(step, volume, domain.UUIDString(), mine - {file}, written=file == path)):
+                step.report(f"{path} stays as a part of the disk {target}: of {file}, {why}", None)
+                return True
+    return False
 
 
 def _descendants(one: Taken, others: Collection[Taken]) -> set[str]:

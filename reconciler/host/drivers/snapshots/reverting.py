@@ -1,9 +1,10 @@
 """Reverts a domain to a snapshot (virDomainRevertToSnapshot): what came after it, on its disks and in its memory, is lost.
 
-The inventory learns first that the domain was reverted, so that no later apply undoes it without a word. Then libvirt does it; an
-external snapshot, which libvirt 9.0 cannot revert to, is done by hand (see switching.py). At last our mark, as it was before, is
-put back: a revert brings back the whole definition of that time, live and persistent. Interrupted before libvirt's call, nothing
-has changed; after it, the domain carries the mark of that time, which is ours as well, and the next settlement renews it.
+The inventory learns first that the domain is being reverted ("reverting/NAME"). Then libvirt does it; an external snapshot, which
+libvirt 9.0 cannot revert to, is done by hand (see switching.py). Then our mark, as it was before, is put back: a revert brings
+back the whole definition of that time, live and persistent. At last the inventory learns that it is done, so that no later apply
+undoes it without a word. Interrupted anywhere, the domain is not started on what may be the old disks: the same revert, done
+again, finishes it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from reconciler.host.drivers.snapshots import switching
 from reconciler.host.drivers.snapshots.ground import Ground
 from reconciler.host.drivers.snapshots.sweeping import places_of, states
 from reconciler.host.drivers.snapshots.taking import SECURE, note, refuse_saved, wanted
+from reconciler.host.drivers.states import is_active
 from reconciler.host.drivers.step import Step
+from reconciler.host.drivers.users import refuse_in_use
 from reconciler.host.reading.snapshots import Taken, read_snapshots
+from reconciler.model.snapshot import REVERTING
 
 
 def revert(step: Step) -> None:
@@ -41,15 +45,16 @@ def revert(step: Step) -> None:
     refuse_saved(step, domain, f"it cannot be reverted to {name}")
     external = bool(one.value.overlays or one.value.memory_file)
     if external:
-        switching.revert(step, domain, one, taken, lambda: note(step, mark, reverted=name))
+        switching.revert(step, domain, one, taken, lambda: note(step, mark, reverted=REVERTING + name))
     else:
-        _check_alone(step, one, taken)
-        note(step, mark, reverted=name)
+        _check_alone(step, domain, one, taken)
+        note(step, mark, reverted=REVERTING + name)
         step.report(f"reverting to {name}", None)
         _revert(step, domain, one)
     again = definitions.lookup(step)
     if again is not None:
         marking.put(step.session, again, mark)
+    note(step, mark, reverted=name)
 
 
 def _revert(step: Step, domain: libvirt.virDomain, one: Taken) -> None:
@@ -61,7 +66,7 @@ def _revert(step: Step, domain: libvirt.virDomain, one: Taken) -> None:
         step.call("virDomainRevertToSnapshot", domain.revertToSnapshot, one.handle, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE)
 
 
-def _check_alone(step: Step, one: Taken, taken: Collection[Taken]) -> None:
+def _check_alone(step: Step, domain: libvirt.virDomain, one: Taken, taken: Collection[Taken]) -> None:
     """An internal snapshot brings its file back to what it was: everything that stands on that file would be destroyed."""
     with Places(step) as places:
         ground = Ground.read(step, places, places_of(taken))
@@ -84,3 +89,6 @@ def _check_alone(step: Step, one: Taken, taken: Collection[Taken]) -> None:
                     detail=f"it belongs to {who}",
                     hint=f"delete the external snapshot {later[-1]} first" if later else "delete what stands on it first",
                 )
+            volume = places.find(file)
+            if volume is not None:
+                refuse_in_use(step, volume, own=domain.UUIDString(), written=is_active(step, domain))

@@ -12,6 +12,7 @@ from reconciler.host.drivers.places import Places
 from reconciler.host.drivers.snapshots.choosing import folders
 from reconciler.host.drivers.snapshots.ground import Ground
 from reconciler.host.drivers.step import Step
+from reconciler.host.drivers.users import why_in_use
 from reconciler.host.inventory import survey
 from reconciler.host.reading.snapshots import Taken, read_snapshots
 from reconciler.kinds.spellings import location
@@ -70,11 +71,14 @@ def sweep(step: Step, domain: libvirt.virDomain, places: Places, candidates: Col
     while ready := sorted(path for path in left if not ground.over(path) - gone):
         for path in ready:
             volume = places.find(path)
+            if volume is not None and (why := why_in_use(step, volume, domain.UUIDString(), gone)):
+                step.report(f"{path} stays: {why}", None)
+                continue
             if volume is not None:
                 step.report(f"removing {posixpath.basename(path)}, which nothing needs any more", None)
                 step.call("virStorageVolDelete", volume.delete, 0)
+            gone.add(path)
         left -= set(ready)
-        gone |= set(ready)
     for path in sorted(left):
         step.report(f"{path} stays: {', '.join(sorted(ground.over(path) - gone))} stands on it", None)
 

@@ -3,7 +3,7 @@
 The order, and what is there if it ends at that point:
 1. everything is looked up, nothing is touched;
 2. a fresh, empty overlay is made over each file that holds the state: some files more, which nothing names;
-3. the inventory is told that the domain was reverted; a transient domain is made persistent, as its snapshots would go with it;
+3. the inventory is told that the revert has begun; a transient domain is made persistent, as its snapshots would go with it;
 4. the guest is ended: its disks and its definition are as they were, with all that was written since;
 5. the definition of that time is given, with the fresh overlays, in one call: from here on the disks are reverted;
 6. the snapshot is told of its fresh overlays and made the current one: libvirt can delete it as any other;
@@ -56,7 +56,7 @@ def revert(step: Step, domain: libvirt.virDomain, one: Taken, taken: Collection[
             if _by_libvirt(step, domain, one):
                 return
         names = {target: _names(one, taken, base) for target, base in states.items()}
-        strays = {path for target, tried in names.items() for path in tried if ground.backing.get(path) == states[target]}
+        strays = left_by(one, taken, ground)
         fresh = {target: _make(step, places, one, target, states[target], tried) for target, tried in names.items()}
         left = offshoots(ground, (top for tops in sources(step, domain, ground).values() for top in tops))
         announce()
@@ -105,6 +105,13 @@ def _lost(step: Step, one: Taken, what: str) -> HostError:
         detail="nothing was changed",
         hint=f"bring the file back, or give the snapshot up: vireo snapshot delete {step.id.name} {one.value.name}",
     )
+
+
+def left_by(one: Taken, taken: Collection[Taken], ground: Ground) -> set[str]:
+    """The files that reverts to this snapshot made, finished or not: overlays of its names on the files of its state."""
+    root = definition(one.text)
+    bases = {ground.path(disk) for disk in (() if root is None else disks(root)) if disk.target in one.value.overlays}
+    return {path for base in bases if base for path in _names(one, taken, base) if ground.backing.get(path) == base}
 
 
 def _names(one: Taken, taken: Collection[Taken], base: str) -> tuple[str, ...]:

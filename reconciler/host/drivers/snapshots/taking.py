@@ -23,7 +23,7 @@ from reconciler.host.drivers.states import is_active, is_paused
 from reconciler.host.drivers.step import Step
 from reconciler.host.reading.snapshots import Taken, read_snapshots
 from reconciler.kinds.spellings import location
-from reconciler.model.snapshot import SnapshotSpec
+from reconciler.model.snapshot import SnapshotSpec, noted, taken_at, way_of
 from reconciler.model.state import Mark
 from reconciler.xmltree.chains import Disk, bases, with_chains
 from reconciler.xmltree.document import parse
@@ -57,7 +57,7 @@ def note(step: Step, mark: Mark, **changes: object) -> None:
 
 
 def known(step: Step) -> dict[str, str]:
-    """The snapshots that the inventory says are ours: name -> time."""
+    """The snapshots that the inventory says are ours: name -> time and way."""
     entry = listed(step)
     return {} if entry is None else dict(entry.snapshots)
 
@@ -70,18 +70,20 @@ def take(step: Step) -> None:
     ours = known(step)
     there = find(step.session, "virDomainSnapshotLookupByName", domain.snapshotLookupByName, spec.name)
     if there is None:
-        note(step, mark, snapshots={**ours, spec.name: ""})
+        note(step, mark, snapshots={**ours, spec.name: noted("", spec.way)})
         try:
             _take(step, domain, spec)
         except HostError:
             _forget_untaken(step, domain, mark, spec.name)
             raise
-    elif ours.get(spec.name) != "":
+    elif spec.name not in ours or taken_at(ours[spec.name]):
         return
     taken = read_snapshots(step.session, domain)
     made = next((each.value for each in taken if each.value.name == spec.name), None)
     if made is not None:
-        note(step, mark, snapshots={**known(step), spec.name: str(made.created)})
+        ours = known(step)
+        way = way_of(ours.get(spec.name, noted("", spec.way)))
+        note(step, mark, snapshots={**ours, spec.name: noted(str(made.created), way)})
     complete(step, domain)
 
 

@@ -7,7 +7,7 @@ names, is not: it has a wipe of its own, or is an image that others share.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -16,12 +16,14 @@ import platformdirs
 
 from reconciler.errors import HostError, LibvirtCallError
 from reconciler.host.drivers.places import Places
+from reconciler.host.drivers.snapshots.choosing import root_of
 from reconciler.host.drivers.snapshots.ground import Ground
-from reconciler.host.drivers.snapshots.sweeping import overlays_of, places_of, sources
+from reconciler.host.drivers.snapshots.sweeping import overlays_of, places_of, sources, states
 from reconciler.host.drivers.step import Step
 from reconciler.host.inventory import survey
 from reconciler.host.reading.snapshots import read_snapshots
 from reconciler.kinds.spellings import location
+from reconciler.model.snapshot import Snapshot
 from reconciler.xmltree.chains import disks
 from reconciler.xmltree.document import Element, parse
 
@@ -39,18 +41,48 @@ class Belonging:
 
 
 def of_snapshots(step: Step, domain: libvirt.virDomain, places: Places) -> tuple[Belonging, ...]:
-    """Overlays and memory images. The lowest overlay first: the one above it still says that it was there."""
+    """Overlays and memory images, those of reverts and of all branches, too. The lowest overlay first: the one above it still
+    says that it was there. Raises HostError if there is one of which it is not known whether it is the domain's own.
+    """
     taken = read_snapshots(step.session, domain)
     here = [disk.path for root in _definitions(step, domain) for disk in disks(root) if disk.type == "file" and disk.path]
     ground = Ground.read(step, places, places_of(taken, here))
     kept = _kept(step, ground)
     overlays = overlays_of(taken)
-    for tops in sources(step, domain, ground).values():
-        for top in tops:
-            overlays |= _above(ground.chain(top), kept)
-    found = [Belonging(path, "overlay", ours=True) for path in sorted(overlays - kept, key=lambda path: len(ground.chain(path)))]
+    tops = {top for tops in sources(step, domain, ground).values() for top in tops} | {top for _, _, top in states(taken, ground)}
+    for top in tops:
+        overlays |= _above(ground.chain(top), kept)
+    bases = {file for top in tops for file in ground.chain(top)}
+    snapshots = [each.value for each in taken]
+    for path, below in ground.backing.items():
+        if (below or path in bases) and _named_after(path, snapshots) & bases:  # one that is wiped already stands on nothing
+            overlays.add(path)
+    _refuse_strays(step, ground, bases | overlays, overlays | kept)
+    found = [
+        Belonging(path, "overlay", ours=True)
+        for path in sorted(overlays - kept, key=lambda path: (len(ground.chain(path)), path))
+    ]
     images = {location(each.value.memory_file) for each in taken if each.value.memory_file}
     return (*found, *(Belonging(path, "memory image", ours=True) for path in sorted(images - kept)))
+
+
+def _named_after(path: str, snapshots: Collection[Snapshot]) -> set[str]:
+    """The first file of the disk, if this one is named after it as overlays of these snapshots are."""
+    root = root_of(path, snapshots)
+    return {root} - {path}
+
+
+def _refuse_strays(step: Step, ground: Ground, bases: Collection[str], known: Collection[str]) -> None:
+    """Overlays named after a file of the domain that no domain names may hold what its guest wrote, or somebody's own data."""
+    for base in sorted(bases):
+        stray = [
+            path for path in sorted(ground.over(base) - set(known)) if path.startswith(f"{base}.") and path not in ground.named
+        ]
+        if stray:
+            raise HostError(
+                f"{step.id}: {stray[0]} stands on its file {base}, and no snapshot tells whose it is, so nothing was done to it",
+                hint="if nobody needs it, delete it yourself (virsh vol-delete; that wipes nothing), and apply again",
+            )
 
 
 def _kept(step: Step, ground: Ground) -> set[str]:

@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Iterable
 
 from reconciler.errors import HostError
+from reconciler.host import audit
 from reconciler.host.drivers import domain as definitions
 from reconciler.host.drivers.options import Wipe
 from reconciler.host.drivers.ownership import uuid_of
@@ -18,6 +19,11 @@ from reconciler.host.drivers.step import Step
 from reconciler.host.drivers.users import refuse_in_use
 from reconciler.host.drivers.wiping.belongings import Belonging, look, of_libvirt, of_snapshots
 from reconciler.host.drivers.wiping.volumes import recorded
+
+
+def check_wipe(_step: Step) -> None:
+    """Before anything of a plan is done: can it be written down? Raises HostError."""
+    audit.check()
 
 
 def wipe(step: Step) -> None:

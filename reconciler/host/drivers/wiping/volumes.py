@@ -27,7 +27,8 @@ _DONE = "wiped "
 
 
 def check_wipe(step: Step) -> None:
-    """Before anything of a plan is done: can the host do the algorithm? Raises HostError."""
+    """Before anything of a plan is done: can it be written down, and can the host do the algorithm? Raises HostError."""
+    audit.check()
     check(step, pool_of(step, step.id.pool), Wipe.of(step.options).algorithm)
 
 
