@@ -50,6 +50,12 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
+    def press_ctrl_c(self) -> None:
+        """Until it is heard, as a person would: Python misses a signal that comes just before it begins to read."""
+        self.process.send_signal(signal.SIGINT)
+        while not select.select([self.master], [], [], 5.0)[0]:
+            self.process.send_signal(signal.SIGINT)
+
     def end(self) -> tuple[int, str]:
         """The exit code, and what was shown since the last `wait_for`."""
         end = time.monotonic() + LONGEST
@@ -127,8 +133,8 @@ def test_anything_but_a_yes_does_nothing(vireo: list[str], answer: str) -> None:
 
 def test_ctrl_c_at_the_question_does_nothing(vireo: list[str]) -> None:
     with terminal(*command(vireo, "apply")) as screen:
-        screen.wait_for("Apply? [y/N]")
-        screen.process.send_signal(signal.SIGINT)
+        screen.wait_for("Apply? [y/N] ")
+        screen.press_ctrl_c()
         code, text = screen.end()
     assert "Interrupted." in text
     assert code == 130
